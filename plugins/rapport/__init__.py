@@ -1,0 +1,1 @@
+"""Rapport: one trustworthy view of every customer, and e-mails that reach exactly the right people."""

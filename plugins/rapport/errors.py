@@ -1,0 +1,60 @@
+"""Everything Rapport refuses, as types.
+
+RapportError
+├── PermanentError            trying again changes nothing; a person has to mend something
+│   ├── ConfigurationError    a file in config/, a variable or an option is wrong
+│   ├── InputError            a source's data cannot be read
+│   ├── DataTestsFailed       dbt built, but the data breaks its promises
+│   ├── WarehouseTooOld
+│   ├── RecipientKeyChanged
+│   └── RunInProgress
+└── RetryableError            the same call may work later
+    ├── WarehouseUnavailable
+    └── DiskFull
+
+Each message says what is wrong, where, and what would be right.
+"""
+
+
+class RapportError(Exception):
+    """Base of all errors that Rapport raises on purpose."""
+
+
+class PermanentError(RapportError):
+    """Trying again changes nothing."""
+
+
+class RetryableError(RapportError):
+    """The same call may succeed later."""
+
+
+class ConfigurationError(PermanentError):
+    """Something a team edits is wrong; the message names the file and the key."""
+
+
+class InputError(PermanentError):
+    """A source's data cannot be read; the message names the file and the line."""
+
+
+class DataTestsFailed(PermanentError):
+    """dbt's models or tests failed; the message names them."""
+
+
+class WarehouseTooOld(PermanentError):
+    """The server is older than the oldest PostgreSQL that Rapport works with."""
+
+
+class RecipientKeyChanged(PermanentError):
+    """The key behind the recipient keys is not the one they were made with."""
+
+
+class RunInProgress(PermanentError):
+    """Another run holds the warehouse."""
+
+
+class WarehouseUnavailable(RetryableError):
+    """The warehouse does not answer."""
+
+
+class DiskFull(RetryableError):
+    """The server or this machine has no room left."""

@@ -1,0 +1,235 @@
+"""The run ledger: what ran, as of when, on which data, and how each step ended.
+
+A run is (as_of, max_batch_id, hash of the configuration). Loads are steps too; those that no run opened
+beforehand are taken in by the next one.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import psycopg
+from psycopg.rows import class_row
+
+from rapport import warehouse
+from rapport.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Run:
+    """A row of `ops.runs`. `max_batch_id` is None until the customer view is being built."""
+
+    run_id: int
+    as_of: datetime
+    max_batch_id: int | None
+    config_hash: str
+    is_rebuild: bool
+    state: str
+    message: str | None
+    started_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass
+class StepRecord:
+    """What a step tells the ledger; fields left None do not apply to it."""
+
+    rows_read: int | None = None
+    rows_loaded: int | None = None
+    rows_duplicate: int | None = None
+    rows_rejected: int | None = None
+    rows_out: int | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """How one dbt test ended. `failures` counts rows."""
+
+    test: str
+    model: str | None
+    status: str
+    failures: int | None
+    description: str | None
+    message: str | None
+
+
+def config_hash(folders: Sequence[Path]) -> str:
+    """A hash of every file under the folders, by relative name and content."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and "target" not in path.parts and "logs" not in path.parts:
+                digest.update(f"{path.relative_to(folder)}\0".encode())
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def open_run(url: str, *, as_of: datetime, config: str, is_rebuild: bool = False) -> Run:
+    """Begin a run and take in the loads since the last one. Runs that were cut off become `interrupted`.
+
+    Raises:
+        ConfigurationError: `as_of` is earlier than the last run's and no rebuild was asked for.
+    """
+    with warehouse.connect(url) as connection:
+        last_as_of = connection.execute(
+            "select as_of from ops.runs where state = 'succeeded' order by run_id desc limit 1"
+        ).fetchone()
+        if last_as_of is not None and as_of < last_as_of[0] and not is_rebuild:
+            raise ConfigurationError(
+                f"as_of {as_of:%Y-%m-%dT%H:%M:%SZ} is earlier than the last run's "
+                f"{last_as_of[0]:%Y-%m-%dT%H:%M:%SZ}; add --rebuild to go back in time"
+            )
+        connection.execute(
+            """
+            update ops.run_steps set state = 'interrupted', ended_at = now()
+            where state = 'running' and run_id in (select run_id from ops.runs where state = 'running')
+            """
+        )
+        connection.execute(
+            "update ops.runs set state = 'interrupted', ended_at = now() where state = 'running'"
+        )
+        row = connection.execute(
+            """
+            insert into ops.runs (as_of, config_hash, is_rebuild, state)
+            values (%s, %s, %s, 'running') returning run_id
+            """,
+            [as_of, config, is_rebuild],
+        ).fetchone()
+        assert row is not None
+        connection.execute(
+            "update ops.run_steps set run_id = %s where run_id is null and state <> 'running'", row
+        )
+        return run(connection, row[0])
+
+
+def fix_batches(url: str, run_id: int) -> Run:
+    """Decide, once, what the run may see: every load that has been committed by now.
+
+    Loads take their batch id in commit order, so no smaller id can appear later.
+    """
+    with warehouse.connect(url) as connection:
+        connection.execute(
+            """
+            update ops.runs
+            set max_batch_id = (select coalesce(max(batch_id), 0) from ops.load_batches)
+            where run_id = %s and max_batch_id is null
+            """,
+            [run_id],
+        )
+        return run(connection, run_id)
+
+
+@contextmanager
+def step(url: str, run_id: int | None, dag: str, name: str) -> Iterator[StepRecord]:
+    """Record a step while it works; if it raises, as failed, and its run fails when it is closed."""
+    with warehouse.connect(url) as connection:
+        row = connection.execute(
+            "insert into ops.run_steps (run_id, dag, step, state) values (%s, %s, %s, 'running') returning step_id",
+            [run_id, dag, name],
+        ).fetchone()
+    assert row is not None
+    record = StepRecord()
+    try:
+        yield record
+    except Exception as error:
+        record.message = str(error)
+        _end_step(url, row[0], "failed", record)
+        raise
+    _end_step(url, row[0], "succeeded", record)
+
+
+def close_run(url: str, run_id: int) -> Run:
+    """End the run: failed if any of its steps failed, else succeeded."""
+    with warehouse.connect(url) as connection:
+        connection.execute(
+            """
+            update ops.runs
+            set
+                ended_at = now(),
+                state = case
+                    when exists (
+                        select from ops.run_steps
+                        where run_steps.run_id = runs.run_id and run_steps.state = 'failed'
+                    ) then 'failed' else 'succeeded'
+                end
+            where run_id = %s
+            """,
+            [run_id],
+        )
+        return run(connection, run_id)
+
+
+def record_tests(url: str, run_id: int, layer: str, results: Sequence[TestResult]) -> None:
+    """Replace what is known of the layer's tests in this run."""
+    with warehouse.connect(url) as connection, connection.cursor() as cursor:
+        cursor.execute("delete from ops.test_results where run_id = %s and layer = %s", [run_id, layer])
+        cursor.executemany(
+            """
+            insert into ops.test_results (run_id, layer, test, model, status, failures, description, message)
+            values (%s, %s, %s, %s, %s, %s, %s, %s)
+            """,
+            [
+                (run_id, layer, r.test, r.model, r.status, r.failures, r.description, r.message)
+                for r in results
+            ],
+        )
+
+
+def run(connection: psycopg.Connection, run_id: int) -> Run:
+    """The run with this id.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    with connection.cursor(row_factory=class_row(Run)) as cursor:
+        found = cursor.execute(
+            """
+            select run_id, as_of, max_batch_id, config_hash, is_rebuild, state, message, started_at, ended_at
+            from ops.runs where run_id = %s
+            """,
+            [run_id],
+        ).fetchone()
+    if found is None:
+        raise ConfigurationError(f"there is no run {run_id}; `rapport status` shows the last one")
+    return found
+
+
+def newest_run(connection: psycopg.Connection) -> Run | None:
+    """The run that was opened last, or None before the first."""
+    row = connection.execute("select max(run_id) from ops.runs").fetchone()
+    return run(connection, row[0]) if row is not None and row[0] is not None else None
+
+
+def _end_step(url: str, step_id: int, state: str, record: StepRecord) -> None:
+    with warehouse.connect(url) as connection:
+        connection.execute(
+            """
+            update ops.run_steps
+            set
+                state = %s, ended_at = now(), rows_read = %s, rows_loaded = %s,
+                rows_duplicate = %s, rows_rejected = %s, rows_out = %s, message = %s
+            where step_id = %s
+            """,
+            [
+                state,
+                record.rows_read,
+                record.rows_loaded,
+                record.rows_duplicate,
+                record.rows_rejected,
+                record.rows_out,
+                record.message,
+                step_id,
+            ],
+        )
+        if state == "failed":
+            connection.execute(
+                """
+                update ops.runs set message = coalesce(message, %s)
+                where run_id = (select run_id from ops.run_steps where step_id = %s)
+                """,
+                [record.message, step_id],
+            )
