@@ -1,0 +1,3 @@
+{% macro type_moment() -%}
+    {{ 'timestamptz' if target.type == 'postgres' else 'timestamp' }}
+{%- endmacro %}
