@@ -10,13 +10,15 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Settings:
-    """`warehouse_url` is None where Rapport runs its own PostgreSQL under `home`."""
+    """`warehouse_url` is None where Rapport runs its own PostgreSQL under `home`, with the programs of
+    `postgres_bin` where that is given."""
 
     home: Path
     config: Path
     warehouse_url: str | None
     recipient_key: str | None
     alert_webhook: str | None
+    postgres_bin: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -25,12 +27,14 @@ class Settings:
         def value(name: str) -> str | None:
             return environment.get(name, "").strip() or None
 
+        postgres_bin = value("RAPPORT_POSTGRES_BIN")
         return cls(
             home=Path(value("RAPPORT_HOME") or PROJECT / ".rapport").expanduser().absolute(),
             config=Path(value("RAPPORT_CONFIG") or PROJECT / "config").expanduser().absolute(),
             warehouse_url=value("RAPPORT_WAREHOUSE_URL"),
             recipient_key=value("RAPPORT_RECIPIENT_KEY"),
             alert_webhook=value("RAPPORT_ALERT_WEBHOOK"),
+            postgres_bin=Path(postgres_bin).expanduser().absolute() if postgres_bin else None,
         )
 
     @property

@@ -27,7 +27,7 @@ def ensure(settings: Settings) -> str:
         return settings.warehouse_url
     from rapport.embedded_postgres import EmbeddedPostgres
 
-    return EmbeddedPostgres(settings.home / "postgres").start().url("rapport")
+    return EmbeddedPostgres(settings.home / "postgres", settings.postgres_bin).start().url("rapport")
 
 
 def connect(url: str, *, autocommit: bool = False) -> psycopg.Connection:

@@ -1,0 +1,64 @@
+"""A real PostgreSQL for the tests: a server a session, a migrated template, a clone of it for each test."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from rapport import warehouse
+from rapport.embedded_postgres import EmbeddedPostgres
+from rapport.settings import Settings
+
+# Settings of the machine must not reach the tests, but for which PostgreSQL they run on.
+POSTGRES_BIN = Settings.from_environment().postgres_bin
+for name in [name for name in os.environ if name.startswith(("RAPPORT_", "AIRFLOW_", "DBT_", "PG"))]:
+    del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """The session's server. Its commits need not survive a power cut."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), POSTGRES_BIN).start()
+    try:
+        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+            connection.execute("alter system set fsync = off")
+            connection.execute("select pg_reload_conf()")
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def template(postgres: EmbeddedPostgres) -> str:
+    """The name of a database that holds what `rapport migrate` makes."""
+    warehouse.migrate(postgres.url("rapport"))
+    return "rapport"
+
+
+@pytest.fixture
+def warehouse_url(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
+    """A warehouse of the test's own: migrated, empty, gone afterwards."""
+    database = f"test_{secrets.token_hex(6)}"
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"create database {database} template {template}")
+        try:
+            yield postgres.url(database)
+        finally:
+            connection.execute(f"drop database {database} with (force)")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, warehouse_url: str) -> Settings:
+    """Settings with a home and a config folder of the test's own, on `warehouse_url`."""
+    config = tmp_path / "config"
+    config.mkdir()
+    return Settings(
+        home=tmp_path / "home",
+        config=config,
+        warehouse_url=warehouse_url,
+        recipient_key=None,
+        alert_webhook=None,
+    )
