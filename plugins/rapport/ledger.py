@@ -125,7 +125,7 @@ def fix_batches(url: str, run_id: int) -> Run:
 
 @contextmanager
 def step(url: str, run_id: int | None, dag: str, name: str) -> Iterator[StepRecord]:
-    """Record a step while it works; if it raises, as failed, and its run fails when it is closed."""
+    """Record a step while it works; if it raises, it and its run are recorded as failed."""
     with warehouse.connect(url) as connection:
         row = connection.execute(
             "insert into ops.run_steps (run_id, dag, step, state) values (%s, %s, %s, 'running') returning step_id",
@@ -228,7 +228,7 @@ def _end_step(url: str, step_id: int, state: str, record: StepRecord) -> None:
         if state == "failed":
             connection.execute(
                 """
-                update ops.runs set message = coalesce(message, %s)
+                update ops.runs set state = 'failed', message = coalesce(message, %s)
                 where run_id = (select run_id from ops.run_steps where step_id = %s)
                 """,
                 [record.message, step_id],

@@ -1,0 +1,16 @@
+"""Survey answers, CRM contacts and consents.
+
+One task a feed in config/sources/ that fills `survey_responses` or `contacts` or `consents`. Files already loaded
+are skipped, so a run with nothing new costs a moment and still tells the customer view that it happened.
+"""
+
+from airflow.sdk import dag
+from wiring import DEFAULTS, FEEDBACK, load_streams
+
+
+@dag(schedule="20 * * * *", tags=["ingest", "feedback"], doc_md=__doc__, **DEFAULTS)
+def ingest_feedback() -> None:
+    load_streams(("survey_responses", "contacts", "consents"), outlet=FEEDBACK)
+
+
+ingest_feedback()

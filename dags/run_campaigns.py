@@ -1,0 +1,31 @@
+"""Plan every campaign that is due, check that it may go out, and say why where it may not.
+
+Runs on each new customer view, and every morning even if the view could not be built: campaigns are then held,
+with the reason. Sending is `send_due`'s work.
+"""
+
+from airflow.sdk import dag
+from airflow.timetables.assets import AssetOrTimeSchedule
+from airflow.timetables.trigger import CronTriggerTimetable
+from wiring import CUSTOMER_VIEW, DEFAULTS, EDITIONS, conf, step
+
+
+@dag(
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("0 7 * * *", timezone="UTC"), assets=CUSTOMER_VIEW
+    ),
+    tags=["campaigns"],
+    doc_md=__doc__,
+    **DEFAULTS,
+)
+def run_campaigns() -> None:
+    @step(outlets=[EDITIONS])
+    def plan_campaigns() -> int:
+        from rapport import steps
+
+        return steps.plan_campaigns("run_campaigns", conf().get("run_id"))
+
+    plan_campaigns()
+
+
+run_campaigns()

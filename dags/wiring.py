@@ -1,0 +1,105 @@
+"""What the DAGs share: the assets between them, their defaults, and how a task meets Rapport's errors."""
+
+import functools
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from airflow.sdk import Asset, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException
+
+ORDERS = Asset(name="orders", uri="x-rapport://raw/orders", group="raw")
+WEB_EVENTS = Asset(name="web_events", uri="x-rapport://raw/web_events", group="raw")
+SUPPORT_TICKETS = Asset(name="support_tickets", uri="x-rapport://raw/support_tickets", group="raw")
+FEEDBACK = Asset(name="feedback", uri="x-rapport://raw/feedback", group="raw")
+CUSTOMER_VIEW = Asset(name="customer_view", uri="x-rapport://marts/customer_view", group="marts")
+EDITIONS = Asset(name="editions", uri="x-rapport://activation/editions", group="activation")
+
+
+def alert(context: Any) -> None:
+    """The failure callback of every task, once its retries are used up."""
+    from rapport.alerts import task_failed
+    from rapport.settings import Settings
+
+    instance = context["ti"]
+    webhook = Settings.from_environment().alert_webhook
+    task_failed(instance.dag_id, instance.task_id, instance.run_id, webhook)
+
+
+DEFAULTS: dict[str, Any] = {
+    "start_date": datetime(2026, 1, 1),
+    "catchup": False,
+    "max_active_runs": 1,
+    "default_args": {
+        "owner": "data-engineering",
+        "retries": 3,
+        "retry_delay": timedelta(minutes=1),
+        "retry_exponential_backoff": True,
+        "max_retry_delay": timedelta(minutes=15),
+        "on_failure_callback": alert,
+    },
+}
+
+
+def step(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """An Airflow task whose permanent errors are not retried; under `rapport run` none is."""
+    if function is None:
+        return functools.partial(step, **options)
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        from rapport.errors import PermanentError
+
+        try:
+            return function(*args, **kwargs)
+        except PermanentError as error:
+            raise AirflowFailException(str(error)) from error
+        except Exception as error:
+            if conf().get("run_id") is not None:
+                raise AirflowFailException(str(error)) from error
+            raise
+
+    return task(**options)(call)
+
+
+def conf() -> dict[str, Any]:
+    """What the DAG run was started with: `run_id`, `as_of` and `rebuild` under `rapport run`."""
+    return get_current_context()["dag_run"].conf or {}
+
+
+def as_of() -> datetime:
+    """The moment the DAG run stands for: its conf's, the asset event's, else when it was to run."""
+    context = get_current_context()
+    asked = conf().get("as_of")
+    for events in (context.get("triggering_asset_events") or {}).values():
+        for event in events:
+            asked = asked or (event.extra or {}).get("as_of")
+    return datetime.fromisoformat(asked) if asked else context["dag_run"].run_after
+
+
+def load_streams(streams: Sequence[str], outlet: Asset) -> None:
+    """One task a feed, so that a broken one stops alone; then the asset, also when nothing was new."""
+
+    @step
+    def find_feeds() -> list[str]:
+        from rapport import steps
+
+        return steps.feed_names(streams)
+
+    @step(max_active_tis_per_dagrun=2)
+    def load(feed: str) -> None:
+        from rapport import steps
+
+        steps.load_feed(get_current_context()["dag_run"].dag_id, feed, conf().get("run_id"))
+
+    @task(outlets=[outlet], trigger_rule="all_done")
+    def announce() -> None:
+        """The customer view does not wait for a feed that failed; campaigns do."""
+
+    @task(trigger_rule="one_failed", retries=0)
+    def fail_with_the_feed() -> None:
+        raise AirflowFailException("a feed could not be loaded; its task says why")
+
+    loaded = load.expand(feed=find_feeds())
+    loaded >> announce()
+    loaded >> fail_with_the_feed()

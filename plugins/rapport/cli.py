@@ -1,0 +1,274 @@
+"""The command line: `rapport --help`."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, TextIO
+
+import typer
+
+from rapport import terminal
+from rapport.errors import ConfigurationError, RapportError
+from rapport.settings import PROJECT, Settings
+
+app = typer.Typer(
+    help="One trustworthy view of every customer, and e-mails that reach exactly the right people.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+warehouse_app = typer.Typer(help="The database that everything is in.", no_args_is_help=True)
+sources_app = typer.Typer(help="Where data comes from: config/sources/.", no_args_is_help=True)
+campaigns_app = typer.Typer(help="What is sent to whom: config/campaigns/.", no_args_is_help=True)
+app.add_typer(warehouse_app, name="warehouse")
+app.add_typer(sources_app, name="sources")
+app.add_typer(campaigns_app, name="campaigns")
+
+AsOf = Annotated[
+    str | None,
+    typer.Option(help="Run as if it were this moment, e.g. 2026-07-01T06:00:00Z. Default: now."),
+]
+Config = Annotated[Path | None, typer.Option(help="Use this folder instead of config/ or $RAPPORT_CONFIG.")]
+
+
+def main() -> None:
+    """Run the command line; expected errors end in one sentence and exit code 2."""
+    # Without a bytecode cache every start of Airflow takes twice as long.
+    sys.dont_write_bytecode = False
+    try:
+        app()
+    except RapportError as error:
+        print(f"rapport: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command()
+def run(
+    as_of: AsOf = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Build everything anew; needed to go back in time.")
+    ] = False,
+    config: Config = None,
+) -> None:
+    """Run the whole pipeline once: load, build the customer view, plan campaigns, send what is due."""
+    moment = _moment(as_of) if as_of else datetime.now(UTC).replace(microsecond=0)
+    _run(_settings(config), moment, rebuild)
+
+
+@app.command()
+def demo(
+    customers: Annotated[int, typer.Option(help="How many customers the generated shop has.")] = 2000,
+) -> None:
+    """Generate a shop and run the whole pipeline on it. Safe to repeat: nothing is sent twice."""
+    from rapport import report, warehouse
+    from rapport.demo import shop
+
+    settings = _settings(PROJECT / "config")
+    out = terminal.console()
+    out.print(
+        f"Generating a shop with {customers:,} customers in {settings.home / 'landing'}", soft_wrap=True
+    )
+    shop.write_shop(settings.home / "landing", customers=customers, end=shop.END)
+    url = warehouse.ensure(settings)
+    warehouse.migrate(url)
+    last = report.last_run(url)
+    _run(settings, shop.END, rebuild=last is not None and last.as_of > shop.END)
+    out.print(
+        "\nNext:\n"
+        "  .venv/bin/rapport status                  this page again\n"
+        '  psql "$(.venv/bin/rapport warehouse url)"   the tables: marts.customers, segments.members, …\n'
+        "  make up                                   Airflow with the same DAGs on a schedule\n"
+        "  README.md                                 add a source, a segment, a campaign",
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False, config: Config = None
+) -> None:
+    """Show what the last run did."""
+    from rapport import report, warehouse
+
+    settings = _settings(config)
+    url = warehouse.ensure(settings)
+    warehouse.migrate(url)
+    last = report.last_run(url)
+    if as_json:
+        print(json.dumps(last.as_json() if last is not None else None, indent=2))
+    elif last is None:
+        print("There was no run yet. `rapport run` runs the pipeline, `make demo` on a generated shop.")
+    else:
+        terminal.summary(last, mailbox=settings.mailbox, out=terminal.console())
+
+
+@warehouse_app.command("url")
+def warehouse_url() -> None:
+    """Print the warehouse's URL, password included; starts the embedded server if it is not running."""
+    from rapport import warehouse
+
+    print(warehouse.ensure(_settings()))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the tables that dbt does not own to this version. Every run does it, too."""
+    from rapport import warehouse
+
+    url = warehouse.ensure(_settings())
+    warehouse.migrate(url)
+    print(f"{warehouse.without_password(url)} is up to date")
+
+
+@sources_app.command("check")
+def sources_check(config: Config = None) -> None:
+    """Check every source file without reading any data."""
+    from rapport.sources.configuration import read_feeds
+
+    settings = _settings(config)
+    feeds = read_feeds(settings)
+    for feed in feeds:
+        print(f"{feed.name}: {feed.source} fills {feed.stream} ({feed.mode})")
+    print(f"{len(feeds)} source files in {settings.config / 'sources'} are right")
+
+
+@campaigns_app.command("check")
+def campaigns_check(config: Config = None) -> None:
+    """Check every campaign and template against what the warehouse holds now."""
+    from rapport import warehouse
+    from rapport.campaigns.configuration import read_campaigns
+
+    settings = _settings(config)
+    url = warehouse.ensure(settings)
+    warehouse.migrate(url)
+    campaigns, problems = read_campaigns(settings, url)
+    for campaign in campaigns:
+        print(f"{campaign.name}: right")
+    if problems:
+        raise ConfigurationError("\n".join(str(problem) for problem in problems))
+
+
+@app.command()
+def reload(
+    source: Annotated[str, typer.Argument(help="A feed: the name of its file in config/sources/.")],
+) -> None:
+    """Let a feed's files be read again at the next run, e.g. after its mapping was mended."""
+    from difflib import get_close_matches
+
+    from rapport import warehouse
+    from rapport.landing import load
+    from rapport.sources.configuration import read_feeds
+
+    settings = _settings()
+    feeds = {feed.name: feed for feed in read_feeds(settings)}
+    chosen = [feed for feed in feeds.values() if source in (feed.name, feed.source)]
+    if not chosen:
+        near = get_close_matches(source, feeds, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(feeds) or 'none'}"
+        raise ConfigurationError(f"no source is called {source}; {hint}")
+    url = warehouse.ensure(settings)
+    warehouse.migrate(url)
+    for feed in chosen:
+        load.reload(url, feed)
+        print(f"{feed.name}: its files will be read again at the next run")
+
+
+@app.command("demo-data")
+def demo_data(
+    folder: Annotated[
+        Path | None, typer.Option(help="Where to; default: landing/ under $RAPPORT_HOME.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same shop.")] = 1,
+    customers: Annotated[int, typer.Option(help="How many customers the shop has.")] = 2000,
+    end: Annotated[
+        str | None, typer.Option(help="The shop's last moment; default 2026-07-01T06:00:00Z.")
+    ] = None,
+) -> None:
+    """Write a generated shop's feeds, and the truth about its customers beside them."""
+    from rapport.demo import shop
+
+    target = folder or _settings().home / "landing"
+    truth = shop.write_shop(target, seed=seed, customers=customers, end=_moment(end) if end else shop.END)
+    print(f"{sum(truth.rows.values()):,} rows in {len(truth.rows)} feeds under {target}")
+
+
+@app.command()
+def up() -> None:
+    """Start Airflow's services on the warehouse; `rapport down` stops them."""
+    from rapport import services, warehouse
+
+    settings = _settings()
+    warehouse.migrate(warehouse.ensure(settings))
+    print(services.up(settings))
+
+
+@app.command()
+def down() -> None:
+    """Stop Airflow's services and the embedded PostgreSQL server."""
+    from rapport import services
+
+    services.down(_settings())
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+)
+def dbt(context: typer.Context) -> None:
+    """Run a dbt command as of the last run, e.g. `rapport dbt build --target dev --select customers`."""
+    from rapport import dbt as runner
+    from rapport import ledger, warehouse
+
+    settings = _settings()
+    url = warehouse.ensure(settings)
+    warehouse.migrate(url)
+    with warehouse.connect(url) as connection:
+        last = ledger.newest_run(connection)
+    if not runner.command(settings, url, last, context.args):
+        raise typer.Exit(1)
+
+
+def _run(settings: Settings, as_of: datetime, rebuild: bool) -> None:
+    from rapport import main_job, report, warehouse
+
+    with _terminal() as stream:
+        out = terminal.console(stream)
+        out.print(f"Running as of {as_of:%Y-%m-%d %H:%M} UTC")
+        ended = main_job.run(settings, as_of=as_of, rebuild=rebuild, watcher=terminal.Progress(out))
+        last = report.last_run(warehouse.ensure(settings))
+        assert last is not None
+        terminal.summary(last, mailbox=settings.mailbox, out=out)
+    if ended.state != "succeeded":
+        log = settings.home / "logs" / f"run-{ended.run_id}.log"
+        print(f"The run failed; the whole log is in {log}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _terminal() -> Iterator[TextIO]:
+    """Standard output under a number of its own, which stays open while a run's own output goes to its log."""
+    with os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8") as stream:
+        yield stream
+
+
+def _settings(config: Path | None = None) -> Settings:
+    if config is not None:
+        # The steps read the environment, as they do under a scheduler.
+        os.environ["RAPPORT_CONFIG"] = str(config)
+    settings = Settings.from_environment()
+    if not settings.config.is_dir():
+        raise ConfigurationError(
+            f"there is no folder {settings.config}; --config or RAPPORT_CONFIG names the folder that holds sources/"
+        )
+    return settings
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(f"{text} is no time; it looks like 2026-07-01T06:00:00Z") from None
+    return moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

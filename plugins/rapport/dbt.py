@@ -1,0 +1,202 @@
+"""dbt, run inside this process: one build a layer, every model's and test's result handed back."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import yaml
+
+from rapport import warehouse
+from rapport.errors import ConfigurationError, DataTestsFailed, DiskFull
+from rapport.ledger import Run, TestResult
+from rapport.settings import Settings
+
+# What one build selects. Identity is resolved in Python between the first two. A test runs in the layer that
+# completes what it reads.
+LAYERS: dict[str, list[str]] = {
+    "staging": ["--select", "path:models/staging", "path:models/intermediate/identity"],
+    "marts": [
+        "--select",
+        "path:seeds",
+        "path:models/intermediate",
+        "path:models/marts",
+        "path:models/reporting",
+        "--exclude",
+        "path:models/intermediate/identity",
+    ],
+    "segments": ["--select", "path:models/segments"],
+}
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """`rows` counts what the layer's tables hold now; views count nothing."""
+
+    rows: int
+    tests: list[TestResult]
+    failures: list[str]
+
+    def raise_failures(self) -> None:
+        """Raise what went wrong in one sentence, if anything did.
+
+        Raises:
+            DataTestsFailed: a model could not be built or a test found rows.
+        """
+        if self.failures:
+            raise DataTestsFailed("; ".join(self.failures))
+
+
+def build(settings: Settings, url: str, run: Run, layer: str) -> BuildResult:
+    """Build and test one layer for a run.
+
+    Raises:
+        WarehouseUnavailable: the warehouse went away meanwhile.
+        DiskFull: its disk is full.
+        ConfigurationError: the project does not parse; dbt's sentence is passed on.
+    """
+    arguments = ["build", *LAYERS[layer], "--indirect-selection", "buildable", *run_arguments(settings, run)]
+    if run.is_rebuild:
+        arguments.append("--full-refresh")
+    with environment(url):
+        outcome = _invoke(settings, arguments)
+    if outcome.result is None:
+        raise ConfigurationError(f"dbt could not start the {layer} layer: {outcome.exception}")
+    result = _summary(outcome.result.results)
+    if any("No space left on device" in failure for failure in result.failures):
+        raise DiskFull(
+            f"the warehouse's disk is full while building {layer}; free some room and run again. "
+            "What was built before is unchanged"
+        )
+    if result.failures:
+        warehouse.connect(url).close()
+    return result
+
+
+def command(settings: Settings, url: str, run: Run | None, arguments: list[str]) -> bool:
+    """Run any dbt command as of the given run, its output going to the terminal; True when it succeeded."""
+    with environment(url):
+        extra = run_arguments(settings, run) if run is not None else project_arguments(settings)
+        return bool(_invoke(settings, [*arguments, *extra], quiet=False).success)
+
+
+def project_arguments(settings: Settings) -> list[str]:
+    """Where the project lies, and where dbt may write: never into the project itself."""
+    return [
+        "--project-dir",
+        str(settings.dbt_project),
+        "--profiles-dir",
+        str(settings.dbt_project),
+        "--target-path",
+        str(settings.home / "dbt" / "target"),
+        "--log-path",
+        str(settings.home / "dbt" / "logs"),
+    ]
+
+
+def run_arguments(settings: Settings, run: Run) -> list[str]:
+    """The project's place plus the run's variables and the team's model parameters."""
+    variables = {
+        **parameters(settings),
+        "as_of": run.as_of.isoformat(),
+        "max_batch_id": run.max_batch_id,
+        "run_id": run.run_id,
+    }
+    return [*project_arguments(settings), "--vars", json.dumps(variables)]
+
+
+def parameters(settings: Settings) -> dict[str, Any]:
+    """What config/customer_view.yml sets differently from the defaults in dbt_project.yml.
+
+    Raises:
+        ConfigurationError: a key that no model knows.
+    """
+    from difflib import get_close_matches
+
+    path = settings.config / "customer_view.yml"
+    if not path.exists():
+        return {}
+    chosen = yaml.safe_load(path.read_text()) or {}
+    known = yaml.safe_load((settings.dbt_project / "dbt_project.yml").read_text())["vars"]
+    for key in chosen:
+        if key not in known or key in ("as_of", "max_batch_id", "run_id"):
+            near = get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(sorted(known))}"
+            raise ConfigurationError(f"{path}: unknown key {key}; {hint}")
+    return dict(chosen)
+
+
+class environment:  # noqa: N801 - reads as a verb in `with dbt.environment(url)`
+    """The connection for profiles.yml, in environment variables so that no file holds the password."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.values = {
+            "RAPPORT_DBT_HOST": parts.hostname or "127.0.0.1",
+            "RAPPORT_DBT_PORT": str(parts.port or 5432),
+            "RAPPORT_DBT_USER": unquote(parts.username or ""),
+            "RAPPORT_DBT_PASSWORD": unquote(parts.password or ""),
+            "RAPPORT_DBT_DATABASE": unquote(parts.path.lstrip("/")),
+        }
+        self.before: dict[str, str | None] = {}
+
+    def __enter__(self) -> None:
+        self.before = {name: os.environ.get(name) for name in self.values}
+        os.environ.update(self.values)
+
+    def __exit__(self, *_: object) -> None:
+        for name, value in self.before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _invoke(settings: Settings, arguments: list[str], *, quiet: bool = True) -> Any:
+    from dbt.cli.main import dbtRunner
+
+    (settings.home / "dbt").mkdir(parents=True, exist_ok=True)
+    flags = ["--quiet", "--no-use-colors", "--no-send-anonymous-usage-stats"] if quiet else []
+    return dbtRunner().invoke([*flags, *arguments])
+
+
+def _summary(results: Any) -> BuildResult:
+    rows = 0
+    tests: list[TestResult] = []
+    failures: list[str] = []
+    for result in results:
+        node, status = result.node, str(result.status)
+        if node.resource_type in ("test", "unit_test"):
+            tests.append(
+                TestResult(
+                    test=node.name,
+                    model=_tested_model(node),
+                    status=status,
+                    failures=result.failures,
+                    description=node.description or None,
+                    message=result.message,
+                )
+            )
+        else:
+            rows += max(int((result.adapter_response or {}).get("rows_affected", 0) or 0), 0)
+        if status in ("error", "fail", "runtime error"):
+            failures.append(f"{node.resource_type} {node.name}: {_one_line(result.message)}")
+    return BuildResult(rows=rows, tests=tests, failures=failures)
+
+
+def _tested_model(node: Any) -> str | None:
+    attached = getattr(node, "attached_node", None) or getattr(node, "tested_node_unique_id", None)
+    if attached:
+        return str(attached).rsplit(".", 1)[-1]
+    return getattr(node, "model", None)
+
+
+def _one_line(message: str | None) -> str:
+    return " ".join((message or "failed").split())
+
+
+def manifest_path(settings: Settings) -> Path:
+    """Where dbt leaves its manifest."""
+    return settings.home / "dbt" / "target" / "manifest.json"

@@ -1,0 +1,182 @@
+"""What a run did, read from the ledger: as data for machines, as a page of text for people."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row, dict_row
+
+from rapport import ledger, warehouse
+
+
+@dataclass(frozen=True)
+class Step:
+    """A row of `ops.run_steps`."""
+
+    dag: str
+    step: str
+    state: str
+    rows_read: int | None
+    rows_loaded: int | None
+    rows_duplicate: int | None
+    rows_rejected: int | None
+    rows_out: int | None
+    message: str | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """Messages by what became of them. `planned` passed every check; `held` are planned but stopped as a whole.
+
+    `sent_before` counts what earlier runs' editions of the campaign sent.
+    """
+
+    campaign: str
+    planned: int
+    sent: int
+    held: int
+    skipped: dict[str, int]
+    held_because: str | None
+    sent_before: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """One run, whole."""
+
+    run_id: int
+    as_of: datetime
+    state: str
+    message: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    customers: int | None
+    steps: list[Step]
+    tests: dict[str, int]
+    failed_tests: list[str]
+    segments: dict[str, int]
+    campaigns: list[Campaign]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values; times in ISO 8601, campaigns by name."""
+        content = asdict(self)
+        for key in ("as_of", "started_at", "ended_at"):
+            content[key] = content[key].isoformat() if content[key] else None
+        content["campaigns"] = {campaign.pop("campaign"): campaign for campaign in content["campaigns"]}
+        return content
+
+
+def last_run(url: str) -> Report | None:
+    """The newest run's report, or None before the first run."""
+    with warehouse.connect(url) as connection:
+        run = ledger.newest_run(connection)
+        if run is None:
+            return None
+        return Report(
+            run_id=run.run_id,
+            as_of=run.as_of,
+            state=run.state,
+            message=run.message,
+            started_at=run.started_at,
+            ended_at=run.ended_at,
+            customers=_customers(connection),
+            steps=_steps(connection, run.run_id),
+            tests=_pairs(
+                connection,
+                "select status, count(*) from ops.test_results where run_id = %s group by status order by status",
+                [run.run_id],
+            ),
+            failed_tests=_failed_tests(connection, run.run_id),
+            segments=_pairs(
+                connection,
+                "select segment, count(*) from segments.members group by segment order by segment",
+                [],
+            ),
+            campaigns=_campaigns(connection, run.run_id),
+        )
+
+
+def _customers(connection: psycopg.Connection) -> int | None:
+    row = connection.execute("select to_regclass('marts.customers') is not null").fetchone()
+    if row is None or not row[0]:
+        return None
+    count = connection.execute("select count(*) from marts.customers").fetchone()
+    return count[0] if count is not None else None
+
+
+def _steps(connection: psycopg.Connection, run_id: int) -> list[Step]:
+    with connection.cursor(row_factory=class_row(Step)) as cursor:
+        return cursor.execute(
+            """
+            select
+                dag, step, state, rows_read, rows_loaded, rows_duplicate, rows_rejected, rows_out, message,
+                extract(epoch from ended_at - started_at)::float8 as seconds
+            from ops.run_steps
+            where run_id = %s
+            order by step_id
+            """,
+            [run_id],
+        ).fetchall()
+
+
+def _failed_tests(connection: psycopg.Connection, run_id: int) -> list[str]:
+    rows = connection.execute(
+        "select test from ops.test_results where run_id = %s and status in ('fail', 'error') order by test",
+        [run_id],
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _campaigns(connection: psycopg.Connection, run_id: int) -> list[Campaign]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(
+            """
+            with counted as (
+                select
+                    messages.campaign,
+                    editions.run_id = %(run)s as is_of_run,
+                    editions.state = 'held' as is_held,
+                    editions.state_reason as held_because,
+                    messages.state,
+                    messages.state_reason,
+                    count(*) as messages
+                from activation.messages
+                inner join activation.editions using (edition_id)
+                group by 1, 2, 3, 4, 5, 6
+            ),
+
+            reasons as (
+                select campaign, jsonb_object_agg(state_reason, messages order by state_reason) as skipped
+                from (
+                    select campaign, state_reason, sum(messages) as messages
+                    from counted
+                    where is_of_run and state = 'skipped'
+                    group by 1, 2
+                ) as by_reason
+                group by 1
+            )
+
+            select
+                counted.campaign,
+                coalesce(sum(messages) filter (where is_of_run and state <> 'skipped'), 0)::bigint as planned,
+                coalesce(sum(messages) filter (where is_of_run and state = 'accepted'), 0)::bigint as sent,
+                coalesce(
+                    sum(messages) filter (where is_of_run and is_held and state = 'planned'), 0
+                )::bigint as held,
+                coalesce((array_agg(reasons.skipped))[1], '{}'::jsonb) as skipped,
+                max(held_because) filter (where is_of_run and is_held) as held_because,
+                coalesce(sum(messages) filter (where not is_of_run and state = 'accepted'), 0)::bigint as sent_before
+            from counted
+            left join reasons using (campaign)
+            group by counted.campaign
+            order by counted.campaign
+            """,
+            {"run": run_id},
+        ).fetchall()
+    return [Campaign(**row) for row in rows]
+
+
+def _pairs(connection: psycopg.Connection, query: str, parameters: list[Any]) -> dict[str, int]:
+    return dict(connection.execute(query, parameters).fetchall())  # type: ignore[arg-type]

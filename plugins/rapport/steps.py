@@ -1,0 +1,148 @@
+"""The steps of the pipeline as plain functions: what a DAG's tasks call, one each, every one in the run ledger."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from rapport import dbt, ledger, warehouse
+from rapport.errors import ConfigurationError, InputError
+from rapport.ledger import StepRecord
+from rapport.settings import Settings
+
+# Called with (dag, step, None) when a step begins and with its record when it has ended.
+Watcher = Callable[[str, str, StepRecord | None], None]
+
+watchers: list[Watcher] = []
+
+
+def feed_names(streams: Sequence[str]) -> list[str]:
+    """The feeds that fill any of the streams, in the order of their file names."""
+    from rapport.sources.configuration import read_feeds
+
+    return [feed.name for feed in read_feeds(Settings.from_environment()) if feed.stream in streams]
+
+
+def load_feed(dag: str, name: str, run_id: int | None) -> None:
+    """Load what is new in one feed.
+
+    Raises:
+        InputError: some of its files cannot be read; the others were loaded.
+    """
+    from rapport.landing import load
+    from rapport.sources.configuration import read_feeds
+
+    settings = Settings.from_environment()
+    url = warehouse.ensure(settings)
+    feed = next(feed for feed in read_feeds(settings) if feed.name == name)
+    with _recorded(url, run_id, dag, name) as record:
+        counts = load.load_feed(url, feed)
+        record.rows_read = counts.rows_read
+        record.rows_loaded = counts.rows_loaded
+        record.rows_duplicate = counts.rows_duplicate
+        record.rows_rejected = counts.rows_rejected
+        if counts.refused:
+            raise InputError("; ".join(counts.refused))
+
+
+def open_run(as_of: datetime, run_id: int | None, *, is_rebuild: bool) -> int:
+    """Open a run where the caller has not, and decide what it may see."""
+    settings = Settings.from_environment()
+    url = warehouse.ensure(settings)
+    if run_id is None:
+        config = ledger.config_hash([settings.config, settings.dbt_project])
+        run_id = ledger.open_run(url, as_of=as_of, config=config, is_rebuild=is_rebuild).run_id
+    return ledger.fix_batches(url, run_id).run_id
+
+
+def build_layer(dag: str, layer: str, run_id: int) -> None:
+    """Build and test one dbt layer.
+
+    Raises:
+        DataTestsFailed: a model or a test failed; what was built before is unchanged.
+    """
+    settings = Settings.from_environment()
+    url = warehouse.ensure(settings)
+    with warehouse.run_lock(url), _recorded(url, run_id, dag, f"build_{layer}") as record:
+        with warehouse.connect(url) as connection:
+            run = ledger.run(connection, run_id)
+        result = dbt.build(settings, url, run, layer)
+        ledger.record_tests(url, run_id, layer, result.tests)
+        record.rows_out = result.rows
+        result.raise_failures()
+
+
+def resolve_identity(dag: str, run_id: int) -> None:
+    """Decide who is the same person, from everything the run may see."""
+    from rapport.identity import resolve
+
+    url = warehouse.ensure(Settings.from_environment())
+    with warehouse.run_lock(url), _recorded(url, run_id, dag, "resolve_identity") as record:
+        with warehouse.connect(url) as connection:
+            run = ledger.run(connection, run_id)
+        counts = resolve.resolve_identity(url, run)
+        record.rows_out = counts.customers
+        record.message = f"{counts.identifiers:,} identifiers, {counts.merged:,} merged customers"
+
+
+def record_memberships(dag: str, run_id: int) -> None:
+    """Note who entered and who left each segment."""
+    from rapport.audiences import memberships, segments
+
+    settings = Settings.from_environment()
+    url = warehouse.ensure(settings)
+    with warehouse.run_lock(url), _recorded(url, run_id, dag, "record_memberships") as record:
+        with warehouse.connect(url) as connection:
+            run = ledger.run(connection, run_id)
+        sizes = memberships.record_memberships(url, run, segments.segment_names(settings.dbt_project))
+        record.rows_out = sum(sizes.values())
+
+
+def plan_campaigns(dag: str, run_id: int | None) -> int:
+    """Plan and gate every campaign that is due, then close the run.
+
+    Raises:
+        ConfigurationError: some campaigns are wrong; the others were planned.
+    """
+    from rapport.campaigns import planning
+
+    settings = Settings.from_environment()
+    url = warehouse.ensure(settings)
+    with warehouse.connect(url) as connection:
+        run = ledger.run(connection, run_id) if run_id is not None else ledger.newest_run(connection)
+    if run is None or run.max_batch_id is None:
+        raise ConfigurationError("there is no customer view to plan on yet; run build_customer_view first")
+    with warehouse.run_lock(url):
+        try:
+            with _recorded(url, run.run_id, dag, "plan_campaigns") as record:
+                editions = planning.plan_campaigns(url, run, settings)
+                record.rows_out = sum(edition.planned for edition in editions)
+        finally:
+            ledger.close_run(url, run.run_id)
+    return run.run_id
+
+
+def send_due(dag: str, run_id: int | None, now: datetime) -> None:
+    """Send what is approved and due. Leaves a step only where something was sent or went wrong."""
+    from rapport.delivery import outbox
+
+    settings = Settings.from_environment()
+    url = warehouse.ensure(settings)
+    if run_id is None and not outbox.anything_due(url, now=now):
+        return
+    with _recorded(url, run_id, dag, "send_due") as record:
+        counts = outbox.send_due(url, settings, now=now)
+        record.rows_out = counts.accepted
+
+
+@contextmanager
+def _recorded(url: str, run_id: int | None, dag: str, name: str) -> Iterator[StepRecord]:
+    for watcher in watchers:
+        watcher(dag, name, None)
+    record = None
+    try:
+        with ledger.step(url, run_id, dag, name) as record:
+            yield record
+    finally:
+        for watcher in watchers:
+            if record is not None:
+                watcher(dag, name, record)

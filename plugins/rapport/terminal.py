@@ -1,0 +1,155 @@
+"""What people see in the terminal: progress while a run works, and its summary."""
+
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from rapport.ledger import StepRecord
+from rapport.report import Campaign, Report, Step
+
+# What each step is called in front of people.
+STEP_NAMES = {
+    "build_staging": "Cleaning and checking what came in",
+    "resolve_identity": "Finding out who is the same person",
+    "build_marts": "Building the customer view",
+    "build_segments": "Building the segments",
+    "record_memberships": "Noting who entered and left each segment",
+    "plan_campaigns": "Planning campaigns",
+    "send_due": "Sending what is due",
+}
+
+
+def console(stream: object = None) -> Console:
+    """A console that writes plain lines, at a fixed width, where there is no terminal."""
+    out = Console(file=stream or sys.stdout, highlight=False)  # type: ignore[arg-type]
+    return out if out.is_terminal else Console(file=out.file, highlight=False, width=110, no_color=True)
+
+
+class Progress:
+    """One line a step, printed when the step has ended, so that it reads the same in a log."""
+
+    def __init__(self, out: Console) -> None:
+        self.out = out
+        self.began = 0.0
+
+    def __call__(self, dag: str, step: str, record: StepRecord | None) -> None:
+        if record is None:
+            self.began = time.monotonic()
+            return
+        seconds = f"{time.monotonic() - self.began:5.1f} s"
+        self.out.print(f"  {seconds}  {STEP_NAMES.get(step, f'Loading {step}')}{self._outcome(record)}")
+
+    @staticmethod
+    def _outcome(record: StepRecord) -> str:
+        if record.rows_read is not None:
+            new = f"{record.rows_loaded or 0:,} new rows" if record.rows_read else "nothing new"
+            rejected = f", {record.rows_rejected:,} rejected" if record.rows_rejected else ""
+            return f": {new}{rejected}"
+        return ""
+
+
+def summary(report: Report, *, mailbox: Path, out: Console) -> None:
+    """The whole run on one page."""
+    out.print()
+    out.print(headline(report))
+    for step in report.steps:
+        if step.state == "failed":
+            out.print(Padding(Text(f"{step.dag}.{step.step}: {step.message}", style="red"), (0, 0, 0, 2)))
+    out.print()
+    loads = [step for step in report.steps if step.rows_read is not None]
+    if loads:
+        out.print(_loads(loads))
+    _checks(report, out)
+    if report.segments:
+        out.print(_segments(report))
+    if report.campaigns:
+        out.print(_campaigns(report.campaigns))
+        _sent_before(report.campaigns, out)
+    mails = sum(1 for _ in (mailbox / "new").iterdir()) if (mailbox / "new").is_dir() else 0
+    out.print(
+        f"Mailbox: {mails:,} e-mails in {mailbox} (a Maildir; any mail program can open it)", soft_wrap=True
+    )
+
+
+def headline(report: Report) -> Text:
+    """The run in one line."""
+    styles = {"succeeded": "green", "failed": "red", "interrupted": "red"}
+    seconds = ""
+    if report.ended_at is not None:
+        seconds = f" in {(report.ended_at - report.started_at).total_seconds():.0f} s"
+    elif report.state == "running":
+        began = datetime.now(UTC) - report.started_at
+        seconds = f", started {began.total_seconds() / 60:.0f} min ago"
+    line = Text(f"Run {report.run_id} as of {report.as_of:%Y-%m-%d %H:%M} UTC: ")
+    return line.append(report.state, style=styles.get(report.state, "")).append(seconds)
+
+
+def _table(title: str, *numbers: str, last: str | None = None) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    table.add_column(title, min_width=24)
+    for number in numbers:
+        table.add_column(number, justify="right")
+    if last is not None:
+        table.add_column(last)
+    return table
+
+
+def _loads(loads: list[Step]) -> Table:
+    table = _table("Came in", "read", "loaded", "duplicates", "rejected")
+    for step in loads:
+        counts = (step.rows_read, step.rows_loaded, step.rows_duplicate, step.rows_rejected)
+        table.add_row(step.step, *(f"{count or 0:,}" for count in counts))
+    table.add_row()
+    return table
+
+
+def _checks(report: Report, out: Console) -> None:
+    if report.customers is not None:
+        out.print(f"{report.customers:,} customers")
+    if report.tests:
+        passed = report.tests.get("pass", 0)
+        failed = len(report.failed_tests)
+        names = f": {', '.join(report.failed_tests)}" if failed else ""
+        out.print(f"{passed:,} checks of the data passed, {failed:,} failed{names}")
+    out.print()
+
+
+def _segments(report: Report) -> Table:
+    table = _table("Segment", "customers")
+    for name, size in report.segments.items():
+        table.add_row(name, f"{size:,}")
+    table.add_row()
+    return table
+
+
+def _campaigns(campaigns: list[Campaign]) -> Table:
+    table = _table("Campaign", "planned", "sent", "held", "skipped", last="why")
+    for campaign in campaigns:
+        reasons = [f"{reason.replace('_', ' ')} {count:,}" for reason, count in campaign.skipped.items()]
+        if campaign.held_because:
+            reasons.insert(0, f"held: {campaign.held_because}")
+        table.add_row(
+            campaign.campaign,
+            f"{campaign.planned:,}",
+            f"{campaign.sent:,}",
+            f"{campaign.held:,}",
+            f"{sum(campaign.skipped.values()):,}",
+            ", ".join(reasons),
+        )
+    table.add_row()
+    return table
+
+
+def _sent_before(campaigns: list[Campaign], out: Console) -> None:
+    before = sum(campaign.sent_before for campaign in campaigns)
+    if before and not sum(campaign.sent for campaign in campaigns):
+        out.print(
+            f"Nothing was sent twice: {before:,} e-mails had gone out in earlier runs, none went out now."
+        )
+        out.print()
