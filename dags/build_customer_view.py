@@ -7,6 +7,7 @@ when it began (`open_run`), so it can be repeated later and gives the same rows.
 from airflow.sdk import dag, task
 from airflow.timetables.assets import AssetOrTimeSchedule
 from airflow.timetables.trigger import CronTriggerTimetable
+
 from wiring import CUSTOMER_VIEW, DEFAULTS, FEEDBACK, ORDERS, SUPPORT_TICKETS, WEB_EVENTS, as_of, conf, step
 
 DAG_ID = "build_customer_view"

@@ -1,10 +1,11 @@
 """Survey answers, CRM contacts and consents.
 
-One task a feed in config/sources/ that fills `survey_responses` or `contacts` or `consents`. Files already loaded
-are skipped, so a run with nothing new costs a moment and still tells the customer view that it happened.
+One task a feed in config/sources/ that fills `survey_responses`, `contacts` or `consents`. Files already
+loaded are skipped, so a run with nothing new costs a moment and still tells the customer view that it happened.
 """
 
 from airflow.sdk import dag
+
 from wiring import DEFAULTS, FEEDBACK, load_streams
 
 

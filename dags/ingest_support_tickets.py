@@ -5,6 +5,7 @@ are skipped, so a run with nothing new costs a moment and still tells the custom
 """
 
 from airflow.sdk import dag
+
 from wiring import DEFAULTS, SUPPORT_TICKETS, load_streams
 
 

@@ -1,12 +1,13 @@
 """Plan every campaign that is due, check that it may go out, and say why where it may not.
 
-Runs on each new customer view, and every morning even if the view could not be built: campaigns are then held,
-with the reason. Sending is `send_due`'s work.
+Runs on each new customer view, and every morning even if the view could not be built: campaigns are then
+held, with the reason. Sending is `send_due`'s work.
 """
 
 from airflow.sdk import dag
 from airflow.timetables.assets import AssetOrTimeSchedule
 from airflow.timetables.trigger import CronTriggerTimetable
+
 from wiring import CUSTOMER_VIEW, DEFAULTS, EDITIONS, conf, step
 
 

@@ -5,6 +5,7 @@ leaves. Does not wait for a run of the customer view, and none waits for it.
 """
 
 from airflow.sdk import dag
+
 from wiring import DEFAULTS, as_of, conf, step
 
 

@@ -154,7 +154,7 @@ def campaigns_check(config: Config = None) -> None:
 
 @app.command()
 def reload(
-    source: Annotated[str, typer.Argument(help="A feed: the name of its file in config/sources/.")],
+    source: Annotated[str, typer.Argument(help="The name of a file in config/sources/.")],
 ) -> None:
     """Let a feed's files be read again at the next run, e.g. after its mapping was mended."""
     from difflib import get_close_matches
@@ -249,7 +249,7 @@ def _run(settings: Settings, as_of: datetime, rebuild: bool) -> None:
 
 @contextmanager
 def _terminal() -> Iterator[TextIO]:
-    """Standard output under a number of its own, which stays open while a run's own output goes to its log."""
+    """Standard output under a number of its own, open while what a run prints goes to its log."""
     with os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8") as stream:
         yield stream
 
@@ -261,7 +261,7 @@ def _settings(config: Path | None = None) -> Settings:
     settings = Settings.from_environment()
     if not settings.config.is_dir():
         raise ConfigurationError(
-            f"there is no folder {settings.config}; --config or RAPPORT_CONFIG names the folder that holds sources/"
+            f"there is no folder {settings.config}; --config or RAPPORT_CONFIG names the one with sources/"
         )
     return settings
 

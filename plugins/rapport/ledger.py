@@ -128,7 +128,10 @@ def step(url: str, run_id: int | None, dag: str, name: str) -> Iterator[StepReco
     """Record a step while it works; if it raises, it and its run are recorded as failed."""
     with warehouse.connect(url) as connection:
         row = connection.execute(
-            "insert into ops.run_steps (run_id, dag, step, state) values (%s, %s, %s, 'running') returning step_id",
+            """
+            insert into ops.run_steps (run_id, dag, step, state)
+            values (%s, %s, %s, 'running') returning step_id
+            """,
             [run_id, dag, name],
         ).fetchone()
     assert row is not None

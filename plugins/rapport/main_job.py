@@ -1,7 +1,7 @@
 """`rapport run`: the DAGs that the scheduler runs, one after another in this process.
 
-Airflow's `dag.test()` executes the same DAG files with the same tasks. It leaves asset events behind, so these runs
-keep a metadata database of their own, in which no scheduler looks.
+Airflow's `dag.test()` executes the same DAG files with the same tasks. It leaves asset events behind, so these
+runs keep a metadata database of their own, in which no scheduler looks.
 """
 
 import os
@@ -28,10 +28,10 @@ DAGS = (
 
 
 def run(settings: Settings, *, as_of: datetime, rebuild: bool, watcher: steps.Watcher) -> Run:
-    """Run the pipeline once, as of a moment, and return how it ended. Nothing in it waits for a person or a retry.
+    """Run the pipeline once, as of a moment, and return how it ended. Nothing waits for a person or a retry.
 
     Raises:
-        ConfigurationError: a source file is wrong, or `as_of` goes back in time without a rebuild; nothing was read.
+        ConfigurationError: a source file is wrong, or `as_of` goes back in time without a rebuild.
         RunInProgress: another run is at work.
         WarehouseUnavailable, WarehouseTooOld: the warehouse cannot be used.
     """

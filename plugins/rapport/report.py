@@ -28,7 +28,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Campaign:
-    """Messages by what became of them. `planned` passed every check; `held` are planned but stopped as a whole.
+    """Messages by what became of them: `planned` passed every check, `held` were then stopped as a whole.
 
     `sent_before` counts what earlier runs' editions of the campaign sent.
     """
@@ -85,7 +85,7 @@ def last_run(url: str) -> Report | None:
             steps=_steps(connection, run.run_id),
             tests=_pairs(
                 connection,
-                "select status, count(*) from ops.test_results where run_id = %s group by status order by status",
+                "select status, count(*) from ops.test_results where run_id = %s group by status",
                 [run.run_id],
             ),
             failed_tests=_failed_tests(connection, run.run_id),
@@ -167,7 +167,9 @@ def _campaigns(connection: psycopg.Connection, run_id: int) -> list[Campaign]:
                 )::bigint as held,
                 coalesce((array_agg(reasons.skipped))[1], '{}'::jsonb) as skipped,
                 max(held_because) filter (where is_of_run and is_held) as held_because,
-                coalesce(sum(messages) filter (where not is_of_run and state = 'accepted'), 0)::bigint as sent_before
+                coalesce(
+                    sum(messages) filter (where not is_of_run and state = 'accepted'), 0
+                )::bigint as sent_before
             from counted
             left join reasons using (campaign)
             group by counted.campaign

@@ -1,4 +1,4 @@
-"""The steps of the pipeline as plain functions: what a DAG's tasks call, one each, every one in the run ledger."""
+"""The steps of the pipeline as plain functions: what the DAGs' tasks call, each noted in the run ledger."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
