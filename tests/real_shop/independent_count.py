@@ -1,0 +1,199 @@
+"""What the raw files of the real shop hold, counted without Rapport and without SQL.
+
+`python tests/real_shop/independent_count.py` prints every figure.
+"""
+
+from collections.abc import Hashable, Iterable
+from datetime import timedelta
+from decimal import Decimal
+
+import pandas as pd
+from raw_files import read_events, read_order_lines, read_ticket_log
+from tied_returns import tied_amounts
+
+AS_OF = pd.Timestamp("2011-12-10T00:00:00Z")
+JUNE = pd.Timestamp("2011-06-01T00:00:00Z")
+SILENCE = timedelta(minutes=30)
+DONE = {"Resolved", "Closed"}
+
+Figures = dict[str, int | Decimal]
+
+
+def pounds(thousandths: int) -> Decimal:
+    """The exact amount in pounds."""
+    return Decimal(int(thousandths)).scaleb(-3)
+
+
+def sales_figures(lines: pd.DataFrame) -> Figures:
+    """Orders and money in the order lines."""
+    bought, known = lines["quantity"] > 0, lines["customer"] != ""
+    times = lines.groupby("order_id")["at"].agg(["nunique", "min", "max"])
+    two_times = times[times["nunique"] > 1]
+    return {
+        "order_lines": len(lines),
+        "orders": lines.loc[bought, "order_id"].nunique(),
+        "orders_with_customer": lines.loc[bought & known, "order_id"].nunique(),
+        "shop_customers": lines.loc[known, "customer"].nunique(),
+        "gross": pounds(lines.loc[known & bought, "amount"].sum()),
+        "returned": pounds(lines.loc[known & ~bought, "amount"].sum()),
+        "net": pounds(lines.loc[known, "amount"].sum()),
+        "customers_with_only_returns": len(
+            set(lines.loc[known, "customer"]) - set(lines.loc[known & bought, "customer"])
+        ),
+        "gross_without_customer": pounds(lines.loc[~known & bought, "amount"].sum()),
+        "negative_without_customer": pounds(lines.loc[~known & ~bought, "amount"].sum()),
+        "orders_with_two_times": len(two_times),
+        "seconds_between_two_times": int((two_times["max"] - two_times["min"]).max().total_seconds()),
+    }
+
+
+def customers(lines: pd.DataFrame) -> pd.DataFrame:
+    """One row per shop number: order_count, gross, returned, net (pounds), first_order_at, last_order_at."""
+    rows = {}
+    for number, own in lines[lines["customer"] != ""].groupby("customer"):
+        bought = own[own["quantity"] > 0]
+        ordered_at = bought.groupby("order_id")["at"].min()
+        rows[number] = {
+            "order_count": len(ordered_at),
+            "gross": pounds(bought["amount"].sum()),
+            "returned": pounds(own["amount"].sum() - bought["amount"].sum()),
+            "net": pounds(own["amount"].sum()),
+            "first_order_at": ordered_at.min(),
+            "last_order_at": ordered_at.max(),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def orders(lines: pd.DataFrame) -> pd.DataFrame:
+    """One row per order with a line of positive quantity: customer, ordered_at, gross, net (pounds)."""
+    bought = lines[lines["quantity"] > 0]
+    tied = tied_amounts(lines)
+    frame = bought.groupby("order_id").agg(
+        customer=("customer", "first"), ordered_at=("at", "min"), gross=("amount", "sum")
+    )
+    frame["net"] = [pounds(gross + tied.get(order_id, 0)) for order_id, gross in frame["gross"].items()]
+    frame["gross"] = frame["gross"].map(pounds)
+    return frame
+
+
+def session_count(events: pd.DataFrame) -> int:
+    """Visits: a device that was silent for 30 minutes begins a new one."""
+    last_seen: dict[str, pd.Timestamp] = {}
+    sessions = 0
+    for event in events.sort_values("at", kind="stable").itertuples(index=False):
+        if event.device not in last_seen or event.at - last_seen[event.device] >= SILENCE:
+            sessions += 1
+        last_seen[event.device] = event.at
+    return sessions
+
+
+class People:
+    """Union-find over identifiers, each a (kind, value)."""
+
+    def __init__(self) -> None:
+        self._parent: dict[Hashable, Hashable] = {}
+
+    def meet(self, *identifiers: tuple[str, str]) -> None:
+        """All of these belong to one person; those with an empty value say nothing."""
+        known = [identifier for identifier in identifiers if identifier[1]]
+        for identifier in known:
+            self._parent[self.person(identifier)] = self.person(known[0])
+
+    def person(self, identifier: Hashable) -> Hashable:
+        """The one identifier that stands for all that belong to the same person."""
+        root = identifier
+        while self._parent.setdefault(root, root) != root:
+            root = self._parent[root]
+        while identifier != root:
+            self._parent[identifier], identifier = root, self._parent[identifier]
+        return root
+
+    def persons(self, kinds: Iterable[str]) -> set[Hashable]:
+        """Everyone who has an identifier of one of the kinds."""
+        wanted = set(kinds)
+        return {self.person(identifier) for identifier in list(self._parent) if identifier[0] in wanted}
+
+
+def people(lines: pd.DataFrame, events: pd.DataFrame, log: pd.DataFrame) -> People:
+    """Who is the same person, by every identifier that the three logs show together."""
+    found = People()
+    for customer, email in lines[["customer", "email"]].drop_duplicates().itertuples(index=False):
+        found.meet(("shop", customer), ("email", email))
+    for device, email in events[["device", "email"]].drop_duplicates().itertuples(index=False):
+        found.meet(("device", device), ("email", email))
+    for caller, email in log[["caller", "email"]].drop_duplicates().itertuples(index=False):
+        found.meet(("caller", caller), ("email", email))
+    return found
+
+
+def identity_figures(lines: pd.DataFrame, events: pd.DataFrame, log: pd.DataFrame) -> Figures:
+    """Customers, and the devices and events of those whom the shop gave a number."""
+    found = people(lines, events, log)
+    with_number = found.persons(["shop"])
+    theirs = events["device"].map(lambda device: found.person(("device", device)) in with_number)
+    return {
+        "customers": len(found.persons(["shop", "caller", "email"])),
+        "customers_with_shop_number": len(with_number),
+        "web_events": len(events),
+        "devices": events["device"].nunique(),
+        "devices_of_shop_customers": events.loc[theirs, "device"].nunique(),
+        "events_of_shop_customers": int(theirs.sum()),
+        "sessions": session_count(events),
+        "sessions_by_the_source": events["source_session"].nunique(),
+    }
+
+
+def ticket_figures(log: pd.DataFrame) -> Figures:
+    """Tickets as the log shows them; the caller has cut it at `as_of`, or not at all."""
+    newest = log.groupby("ticket").tail(1)
+    callers = log.groupby("ticket")["caller"].nunique()
+    return {
+        "ticket_versions": len(log),
+        "tickets": len(newest),
+        "open_tickets": int((~newest["state"].isin(DONE)).sum()),
+        "reopened_by_counter": len(reopened_by_counter(log)),
+        "reopened_by_state": len(reopened_by_state(log)),
+        "rows_sharing_ticket_and_time": int(log.duplicated(["ticket", "at"]).sum()),
+        "rows_with_hindsight": int((log["resolved_at"] > log["at"]).sum()),
+        "tickets_changing_caller": int((callers > 1).sum()),
+    }
+
+
+def reopened_by_counter(log: pd.DataFrame) -> set[str]:
+    """Tickets of which the source itself counts a reopening."""
+    return set(log.loc[log["reopened"] > 0, "ticket"])
+
+
+def reopened_by_state(log: pd.DataFrame) -> set[str]:
+    """Tickets that were solved or closed in one row and are neither in the next."""
+    found, last_ticket, was_done = set(), None, False
+    for row in log.itertuples(index=False):
+        is_done = row.state in DONE
+        if row.ticket == last_ticket and was_done and not is_done:
+            found.add(row.ticket)
+        last_ticket, was_done = row.ticket, is_done
+    return found
+
+
+def main() -> None:
+    lines, events, log = read_order_lines(AS_OF), read_events(AS_OF), read_ticket_log()
+    visible = log[log["at"] < AS_OF]
+    sections = {
+        "sales": sales_figures(lines),
+        "identity": identity_figures(lines, events, visible),
+        "tickets, the whole log": ticket_figures(log),
+        f"tickets at {AS_OF:%Y-%m-%d}": ticket_figures(visible),
+        f"tickets at {JUNE:%Y-%m-%d}": ticket_figures(log[log["at"] < JUNE]),
+    }
+    for title, figures in sections.items():
+        print(title)
+        for name, value in figures.items():
+            print(f"    {name:32}{value:>18,}")
+    by_state, by_counter = reopened_by_state(log), reopened_by_counter(log)
+    print("reopened by state and not by counter:", *sorted(by_state - by_counter))
+    print("reopened by counter and not by state:", *sorted(by_counter - by_state))
+    print("reopened only after the as_of:", *sorted(by_counter - reopened_by_counter(visible)))
+
+
+if __name__ == "__main__":
+    main()
