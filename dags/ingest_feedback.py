@@ -1,7 +1,7 @@
 """Survey answers, CRM contacts and consents.
 
 One task a feed in config/sources/ that fills `survey_responses`, `contacts` or `consents`. Files already
-loaded are skipped, so a run with nothing new costs a moment and still tells the customer view that it happened.
+loaded are skipped, so a run with nothing new costs a moment and still tells the customer view so.
 """
 
 from airflow.sdk import dag

@@ -1,7 +1,7 @@
 """`rapport run`: the DAGs that the scheduler runs, one after another in this process.
 
-Airflow's `dag.test()` executes the same DAG files with the same tasks. It leaves asset events behind, so these
-runs keep a metadata database of their own, in which no scheduler looks.
+Airflow's `dag.test()` executes the same DAG files with the same tasks. It leaves asset events behind, so
+these runs keep a metadata database of their own, in which no scheduler looks.
 """
 
 import os
