@@ -1,3 +1,3 @@
 {% macro cleaned(text) -%}
-    nullif(trim(translate({{ text }}, '{{ "\t\n\r\u00a0" }}', '    ')), '')
+    nullif(trim(both '{{ " \t\n\r\u00a0" }}' from {{ text }}), '')
 {%- endmacro %}

@@ -1,11 +1,9 @@
 {% macro email_address(email) -%}
     {%- set address = 'lower(' ~ cleaned(email) ~ ')' -%}
     case
-        when {{ address }} like '%_@_%._%'
-            and {{ address }} not like '%@%@%'
-            {% for forbidden in [' ', ',', ';', '<', '>', '"'] -%}
-            and {{ address }} not like '%{{ forbidden }}%'
-            {% endfor -%}
+        when {{ email }} not like '%@%@%'
+            and {{ address }} like '%_@_%._%'
+            and translate({{ address }}, ' ,;<>"', '') = {{ address }}
             then {{ address }}
     end
 {%- endmacro %}

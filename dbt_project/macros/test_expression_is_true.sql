@@ -1,0 +1,4 @@
+{% test expression_is_true(model, expression) %}
+    select * from {{ model }}
+    where ({{ expression }}) is not true
+{% endtest %}
