@@ -31,6 +31,7 @@ DATABASES = ("rapport", "airflow")
 PORTS = range(20_000, 32_000)  # below the ports that systems hand to outgoing connections
 START_SECONDS = 120
 STOP_SECONDS = 60
+WAL_SEGMENT_BYTES = 16 * 2**20
 OWN_SERVER = "set RAPPORT_WAREHOUSE_URL to a PostgreSQL 15 or newer of your own"
 
 SERVER_SETTINGS = {
@@ -66,7 +67,7 @@ class EmbeddedPostgres:
         self.folder = folder.resolve()
         self.data = self.folder / "data"
         self.log = self.folder / "server.log"
-        self._binaries = binaries
+        self._binaries = binaries and Path(binaries)
 
     def start(self) -> Self:
         """Bring the server up and its databases into being; returns at once where it already runs.
@@ -91,7 +92,7 @@ class EmbeddedPostgres:
                 f"the embedded PostgreSQL's folder {error.filename or self.folder} belongs to another user; "
                 f"set RAPPORT_HOME to a folder of your own, or {OWN_SERVER}"
             ) from error
-        except OSError as error:
+        except (OSError, psycopg.OperationalError) as error:
             raise self._refusal(str(error)) from error
         return self
 
@@ -126,15 +127,13 @@ class EmbeddedPostgres:
     @property
     def is_running(self) -> bool:
         """Whether this folder's server answers; one that has no connection left to give does."""
+        if self._postmaster() is None:
+            return False  # whoever may answer at the port is someone else
         try:
-            with psycopg.connect(self.url("postgres"), connect_timeout=10) as connection:
-                row = connection.execute("select current_setting('data_directory')").fetchone()
-        except WarehouseUnavailable:
-            return False
+            psycopg.connect(self.url("postgres"), connect_timeout=10).close()
         except psycopg.OperationalError as error:
-            return "too many clients" in str(error) or "remaining connection slots" in str(error)
-        # A copied folder has the original's port and password.
-        return row is not None and Path(row[0]) == self.data
+            return _is_crowded(error)
+        return True
 
     def _bring_up(self) -> None:
         binaries = self._find_binaries()
@@ -205,7 +204,11 @@ class EmbeddedPostgres:
             _environment(),
         )
         if result.returncode != 0:
-            raise self._refusal(_last_error(result.stderr) or f"initdb ended with {result.returncode}")
+            raise self._refusal(
+                _last_error(result.stderr)
+                or _last_line(result.stderr)
+                or f"initdb ended with {result.returncode}"
+            )
         fresh.rename(self.data)
 
     def _check_version(self, binaries: Path, major: int) -> None:
@@ -244,17 +247,17 @@ class EmbeddedPostgres:
 
     def _free_port(self) -> int:
         """The port of last time, or another where someone else has taken it in the meantime."""
-        candidates = [secrets.choice(PORTS) for _ in range(50)]
-        if (self.folder / "port").exists():
-            candidates.insert(0, int(self._read("port")))
-        for port in candidates:
+        known = int(self._read("port")) if (self.folder / "port").exists() else None
+        others = (secrets.choice(PORTS) for _ in range(50))
+        for port in others if known is None else (known, *others):
             with socket.socket() as listener:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
                     listener.bind(("127.0.0.1", port))
                 except OSError:
                     continue
-            self._write("port", str(port))
+            if port != known:
+                self._write("port", str(port))
             return port
         raise self._refusal(f"found no free port from {PORTS.start} to {PORTS.stop}")
 
@@ -273,8 +276,13 @@ class EmbeddedPostgres:
                 connection.execute(psycopg.sql.SQL("create database {}").format(psycopg.sql.Identifier(name)))
 
     def _missing_databases(self) -> list[str]:
-        with psycopg.connect(self.url("postgres")) as connection:
-            there = {row[0] for row in connection.execute("select datname from pg_database")}
+        try:
+            with psycopg.connect(self.url("postgres")) as connection:
+                there = {row[0] for row in connection.execute("select datname from pg_database")}
+        except psycopg.OperationalError as error:
+            if _is_crowded(error):
+                return []  # those who crowd it found their database
+            raise
         return [name for name in DATABASES if name not in there]
 
     @contextmanager
@@ -301,7 +309,8 @@ class EmbeddedPostgres:
             return _last_error(file.read())
 
     def _refusal(self, reason: str) -> DiskFull | WarehouseUnavailable:
-        if "No space left on device" in reason:
+        # On a full disk the server's last words do not reach its log either.
+        if "No space left on device" in reason or shutil.disk_usage(self.folder).free < WAL_SEGMENT_BYTES:
             return DiskFull(
                 f"the embedded PostgreSQL cannot start: no space left for {self.folder} ({reason}); "
                 "free some room and run again"
@@ -315,6 +324,10 @@ def _environment() -> dict[str, str]:
     """The caller's environment without what would steer PostgreSQL's programs; messages are in English."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
     return kept | {"LC_ALL": "C"}
+
+
+def _is_crowded(error: psycopg.OperationalError) -> bool:
+    return "too many clients" in str(error) or "remaining connection slots" in str(error)
 
 
 def _last_error(text: str) -> str | None:
