@@ -29,7 +29,7 @@ class MeasuredRun:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """The caller's environment, steered to `home`, the real shop and PostgreSQL 15 where that is installed."""
+    """The caller's environment, steered to `home`, the real shop and PostgreSQL 15, where there is one."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(STEERING)}
     kept |= {
         "RAPPORT_HOME": str(home),
@@ -83,3 +83,10 @@ def _pss(process: psutil.Process) -> int | None:
         return getattr(process.memory_full_info(), "pss", None)
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return None
+
+
+def stop_server(home: Path) -> None:
+    """End the embedded server of `home`."""
+    from rapport.embedded_postgres import EmbeddedPostgres
+
+    EmbeddedPostgres(home / "postgres").stop()

@@ -1,0 +1,226 @@
+"""A real shop's year through the main job: every figure in the marts equals the independent count."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import independent_count
+import mart_figures
+import pandas as pd
+import pytest
+import raw_files
+from independent_count import AS_OF, JUNE
+from measured_run import MeasuredRun, rapport, stop_server
+
+pytestmark = pytest.mark.skipif(
+    not raw_files.FOLDER.is_dir(), reason=f"the real shop's data is not in {raw_files.FOLDER}"
+)
+
+CENT = Decimal("0.01")
+CAMPAIGNS = {"welcome", "win_back", "abandoned_cart", "service_recovery"}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a run left behind, read before the next one replaces it. `customers` is by shop number."""
+
+    run: MeasuredRun
+    status: dict[str, Any]
+    sales: dict[str, Any]
+    identity: dict[str, Any]
+    tickets: dict[str, Any]
+    ticket_log: dict[str, Any]
+    not_in_the_log: dict[str, Any]
+    customers: pd.DataFrame
+    orders: pd.DataFrame
+    mails: list[Path]
+
+
+def run_and_read(home: Path, *arguments: str) -> Seen:
+    run = rapport(home, "run", *arguments)
+    assert run.exit_code == 0, run.output
+    url = rapport(home, "warehouse", "url").output.strip()
+    return Seen(
+        run=run,
+        status=json.loads(rapport(home, "status", "--json").output),
+        sales=mart_figures.figures(url, mart_figures.SALES),
+        identity=mart_figures.figures(url, mart_figures.IDENTITY),
+        tickets=mart_figures.figures(url, mart_figures.TICKETS),
+        ticket_log=mart_figures.figures(url, mart_figures.TICKET_LOG),
+        not_in_the_log=mart_figures.figures(url, mart_figures.NOT_IN_THE_LOG),
+        mails=[path for path in (home / "mailbox").glob("*/*") if path.is_file()],
+        customers=mart_figures.frame(url, mart_figures.SHOP_CUSTOMERS).set_index("number").sort_index(),
+        orders=mart_figures.frame(url, "select * from marts.orders").set_index("order_id").sort_index(),
+    )
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("real_shop") / "home"
+    yield folder
+    stop_server(folder)
+
+
+@pytest.fixture(scope="module")
+def december(home: Path) -> Seen:
+    seen = run_and_read(home, "--as-of", "2011-12-10T00:00:00Z")
+    print(
+        f"\nreal shop: {seen.run.seconds:.0f} s, at most {seen.run.peak_pss_mb or float('nan'):.0f} MB (PSS)"
+    )
+    return seen
+
+
+@pytest.fixture(scope="module")
+def june(home: Path, december: Seen) -> Seen:
+    return run_and_read(home, "--as-of", "2011-06-01T00:00:00Z", "--rebuild")
+
+
+@pytest.fixture(scope="module")
+def lines() -> pd.DataFrame:
+    return raw_files.read_order_lines(AS_OF)
+
+
+@pytest.fixture(scope="module")
+def log() -> pd.DataFrame:
+    return raw_files.read_ticket_log()
+
+
+def test_every_row_is_read_and_loaded(december: Seen):
+    counts = {
+        step["step"]: (step["rows_read"], step["rows_loaded"], step["rows_duplicate"], step["rows_rejected"])
+        for step in december.status["steps"]
+        if step["rows_read"] is not None
+    }
+    assert counts == {
+        "online_shop": (541_909, 541_909, 0, 0),
+        "web_shop": (165_474, 165_474, 0, 0),
+        "support": (141_712, 141_712, 0, 0),
+        "support_status": (141_712, 141_712, 0, 0),
+    }
+    assert december.status["state"] == "succeeded"
+    assert {step["state"] for step in december.status["steps"]} == {"succeeded"}
+
+
+def test_sales_equal_the_independent_count(december: Seen, lines: pd.DataFrame):
+    assert december.sales == independent_count.sales_figures(lines)
+    assert {name: december.sales[name] for name in ("orders", "orders_with_customer", "shop_customers")} == {
+        "orders": 20_728,
+        "orders_with_customer": 18_536,
+        "shop_customers": 4_372,
+    }
+    money = ("gross", "returned", "net", "gross_without_customer", "negative_without_customer")
+    assert [str(december.sales[name].quantize(CENT)) for name in money] == [
+        "8911407.90",
+        "-611342.09",
+        "8300065.81",
+        "1733152.52",
+        "-285470.40",
+    ]
+
+
+def test_each_shop_customer_equals_the_independent_count(december: Seen, lines: pd.DataFrame):
+    expected = independent_count.customers(lines).sort_index()
+    names = {"gross": "gross_revenue", "returned": "returned_amount", "net": "net_revenue"}
+    expected = expected.rename(columns=names).astype("object")
+    found = december.customers[expected.columns]
+    assert differences(found, expected) == {}
+    assert set(december.customers["reporting_currency"]) == {"GBP"}
+    assert set(december.customers["has_unconverted_revenue"]) == {False}
+
+
+def test_each_order_equals_the_independent_count(december: Seen, lines: pd.DataFrame):
+    expected = independent_count.orders(lines).sort_index()
+    numbers = december.customers.reset_index().set_index("customer_id")["number"]
+    found = pd.DataFrame(
+        {
+            "customer": december.orders["customer_id"].map(numbers).fillna(""),
+            "ordered_at": december.orders["ordered_at"],
+            "gross": december.orders["gross_amount"],
+            "net": december.orders["net_amount"],
+        }
+    )
+    assert differences(found, expected.astype("object")) == {}
+
+
+def test_people_and_visits_equal_the_independent_count(
+    december: Seen, lines: pd.DataFrame, log: pd.DataFrame
+):
+    expected = independent_count.identity_figures(lines, raw_files.read_events(AS_OF), log[log["at"] < AS_OF])
+    # The source numbers its own sessions; Rapport does not use that number.
+    del expected["sessions_by_the_source"]
+    assert december.identity == expected
+    assert december.identity["sessions"] == 24_025
+    assert december.identity["devices_of_shop_customers"] == 3_663
+    assert december.identity["events_of_shop_customers"] == 46_738
+
+
+def test_tickets_equal_the_independent_count(december: Seen, log: pd.DataFrame):
+    assert december.tickets == expected_tickets(log[log["at"] < AS_OF])
+    assert (december.tickets["tickets"], december.tickets["open_tickets"]) == (24_737, 43)
+
+
+def test_the_ticket_log_is_kept_whole(december: Seen, log: pd.DataFrame):
+    expected = independent_count.ticket_figures(log)
+    assert december.ticket_log == {name: expected[name] for name in december.ticket_log}
+
+
+def test_what_the_log_does_not_hold_is_unknown(december: Seen):
+    assert december.not_in_the_log == {
+        "replied": 0,
+        "replies_counted": 0,
+        "rated": 0,
+        "solved_in_hindsight": 0,
+        "customers_with_a_score": 0,
+    }
+
+
+def test_every_campaign_plans_its_audience_and_sends_nothing(december: Seen):
+    campaigns = december.status["campaigns"]
+    assert set(campaigns) == CAMPAIGNS
+    for name, counts in campaigns.items():
+        assert (counts["planned"], counts["sent"], counts["held"]) == (0, 0, 0), name
+        assert set(counts["skipped"]) == {"no_consent"}, name
+    assert december.mails == []
+
+
+def test_june_has_the_tickets_of_june(june: Seen, log: pd.DataFrame):
+    assert june.tickets == expected_tickets(log[log["at"] < JUNE])
+    assert (june.tickets["tickets"], june.tickets["open_tickets"]) == (24_344, 1_205)
+
+
+def test_going_back_to_june_reads_no_file_again(june: Seen):
+    steps = june.status["steps"]
+    assert {step["rows_loaded"] for step in steps if step["rows_read"] is not None} == {0}
+
+
+def test_a_customer_keeps_their_id_through_the_rebuild(december: Seen, june: Seen):
+    lines = raw_files.read_order_lines(JUNE)
+    assert set(june.customers.index) == set(lines["customer"]) - {""}
+    in_december = december.customers.loc[june.customers.index, "customer_id"]
+    assert june.customers["customer_id"].tolist() == in_december.tolist()
+
+
+def expected_tickets(log: pd.DataFrame) -> dict[str, Any]:
+    counted = independent_count.ticket_figures(log)
+    names = ("tickets", "open_tickets", "reopened_by_counter", "reopened_by_state")
+    return {name: counted[name] for name in names}
+
+
+def differences(found: pd.DataFrame, expected: pd.DataFrame) -> dict[str, list]:
+    """By column, the first rows that differ, as (key, found, expected); empty where the frames are equal."""
+    assert found.index.is_unique
+    missing = {"missing": sorted(set(expected.index) ^ set(found.index))[:5]}
+    if missing["missing"]:
+        return missing
+    differing = {}
+    for column in expected.columns:
+        pairs = zip(expected.index, found[column], expected[column], strict=True)
+        unequal = [
+            pair for pair in pairs if not (pair[1] == pair[2] or (pd.isna(pair[1]) and pd.isna(pair[2])))
+        ]
+        if unequal:
+            differing[column] = unequal[:5]
+    return differing
