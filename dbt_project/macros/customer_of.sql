@@ -11,7 +11,7 @@
     {%- set columns = {'customer_number': 'customer_number', 'email': 'email', 'phone': 'phone', 'device': 'anonymous_id'} -%}
     {%- if contact -%}{%- do columns.update({'contact': 'contact_id'}) -%}{%- endif -%}
     {%- for kind, column in columns.items() %}
-    left join {{ source('identity', 'identifiers') }} as by_{{ kind }}
+    left join {{ ref('stg_identifiers') }} as by_{{ kind }}
         on
             by_{{ kind }}.kind = '{{ kind }}'
             and by_{{ kind }}.source = {{ relation ~ '.source' if kind in ('customer_number', 'contact') else "''" }}
