@@ -10,7 +10,7 @@ addresses as (
     select
         customer_id,
         value as email
-    from {{ source('identity', 'identifiers') }}
+    from {{ ref('stg_identifiers') }}
     where kind = 'email'
 )
 
