@@ -1,7 +1,3 @@
-{{ config(
-    indexes=[{'columns': ['customer_id', 'source', 'product_id']}],
-) }}
-
 with lines as (
     select * from {{ ref('stg_order_lines') }}
 ),

@@ -17,9 +17,9 @@ summed as (
         sum(quantity) as quantity,
         sum(amount) as gross_amount,
         min(currency) as currency,
-        count(currency) in (0, count(*)) and count(distinct currency) < 2 as has_one_currency,
-        (array_agg(order_status order by ordered_at desc, line_number desc))[1] as order_status,
-        (array_agg(sales_channel order by ordered_at, line_number))[1] as sales_channel
+        count(currency) in (0, count(*)) and min(currency) is not distinct from max(currency) as has_one_currency,
+        case when min(order_status) = max(order_status) then min(order_status) end as order_status,
+        case when min(sales_channel) = max(sales_channel) then min(sales_channel) end as sales_channel
     from lines
     group by source, order_id
 ),
