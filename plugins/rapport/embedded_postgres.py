@@ -24,6 +24,7 @@ import psutil
 import psycopg
 
 from rapport.errors import ConfigurationError, DiskFull, WarehouseUnavailable
+from rapport.secret_files import secret
 from rapport.unprivileged import Account, account_for
 
 USER = "rapport"
@@ -140,8 +141,7 @@ class EmbeddedPostgres:
         account = account_for(self.data)
         account.must_reach(binaries)
         major = self._major_version(binaries, account)
-        if not (self.folder / "password").exists():
-            self._write("password", secrets.token_urlsafe(24))
+        secret(self.folder / "password", lambda: secrets.token_urlsafe(24))
         if not self.data.exists():
             self._initialise(binaries, account, major)
         self._check_version(binaries, major)
@@ -257,7 +257,9 @@ class EmbeddedPostgres:
                 except OSError:
                     continue
             if port != known:
-                self._write("port", str(port))
+                fresh = self.folder / "port.new"
+                fresh.write_text(f"{port}\n")
+                fresh.replace(self.folder / "port")
             return port
         raise self._refusal(f"found no free port from {PORTS.start} to {PORTS.stop}")
 
@@ -293,13 +295,6 @@ class EmbeddedPostgres:
 
     def _read(self, name: str) -> str:
         return (self.folder / name).read_text().strip()
-
-    def _write(self, name: str, value: str) -> None:
-        fresh = self.folder / f"{name}.new"
-        fresh.unlink(missing_ok=True)
-        with os.fdopen(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-            file.write(value + "\n")
-        fresh.replace(self.folder / name)
 
     def _last_fatal(self, log_start: int) -> str | None:
         if not self.log.exists():

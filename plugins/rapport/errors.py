@@ -10,6 +10,7 @@ RapportError
 │   └── RunInProgress
 └── RetryableError            the same call may work later
     ├── WarehouseUnavailable
+    ├── ServiceFailed         one of Airflow's services
     └── DiskFull
 
 Each message says what is wrong, where, and what would be right.
@@ -54,6 +55,10 @@ class RunInProgress(PermanentError):
 
 class WarehouseUnavailable(RetryableError):
     """The warehouse does not answer."""
+
+
+class ServiceFailed(RetryableError):
+    """One of Airflow's services ended early or did not get healthy; the message quotes its log."""
 
 
 class DiskFull(RetryableError):

@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from rapport.errors import ConfigurationError
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
 class Settings:
     """`warehouse_url` is None where Rapport runs its own PostgreSQL under `home`, with the programs of
-    `postgres_bin` where that is given."""
+    `postgres_bin` where that is given. `port` is where Airflow's pages are."""
 
     home: Path
     config: Path
@@ -19,14 +21,22 @@ class Settings:
     recipient_key: str | None
     alert_webhook: str | None
     postgres_bin: Path | None = None
+    port: int = 8080
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """The settings that RAPPORT_* variables ask for; an empty variable counts as unset."""
+        """The settings that RAPPORT_* variables ask for; an empty variable counts as unset.
+
+        Raises:
+            ConfigurationError: RAPPORT_PORT is no port.
+        """
 
         def value(name: str) -> str | None:
             return environment.get(name, "").strip() or None
 
+        port = value("RAPPORT_PORT") or "8080"
+        if not port.isdecimal() or not 0 < int(port) < 65_536:
+            raise ConfigurationError(f"RAPPORT_PORT is {port}; it is a number from 1 to 65535")
         postgres_bin = value("RAPPORT_POSTGRES_BIN")
         return cls(
             home=Path(value("RAPPORT_HOME") or PROJECT / ".rapport").expanduser().absolute(),
@@ -35,6 +45,7 @@ class Settings:
             recipient_key=value("RAPPORT_RECIPIENT_KEY"),
             alert_webhook=value("RAPPORT_ALERT_WEBHOOK"),
             postgres_bin=Path(postgres_bin).expanduser().absolute() if postgres_bin else None,
+            port=int(port),
         )
 
     @property
