@@ -34,19 +34,19 @@ ordered as (
 ),
 
 -- percent_rank() and not ntile(): customers who are equal score equal.
-ranked as (
+scores as (
     select
         customer_id,
-        percent_rank() over (order by last_order_at) as recency_rank,
-        percent_rank() over (order by order_count) as frequency_rank
+        least(5, 1 + floor(5 * percent_rank() over (order by last_order_at)))::integer as recency_score,
+        least(5, 1 + floor(5 * percent_rank() over (order by order_count)))::integer as frequency_score
     from ordered
     where order_count > 0
 ),
 
-ranked_by_revenue as (
+revenue_scores as (
     select
         customer_id,
-        percent_rank() over (order by net_revenue) as monetary_rank
+        least(5, 1 + floor(5 * percent_rank() over (order by net_revenue)))::integer as monetary_score
     from ordered
     where order_count > 0 and net_revenue is not null
 ),
@@ -54,12 +54,12 @@ ranked_by_revenue as (
 scored as (
     select
         ordered.*,
-        least(5, 1 + floor(5 * ranked.recency_rank))::integer as recency_score,
-        least(5, 1 + floor(5 * ranked.frequency_rank))::integer as frequency_score,
-        least(5, 1 + floor(5 * ranked_by_revenue.monetary_rank))::integer as monetary_score
+        scores.recency_score,
+        scores.frequency_score,
+        revenue_scores.monetary_score
     from ordered
-    left join ranked on ordered.customer_id = ranked.customer_id
-    left join ranked_by_revenue on ordered.customer_id = ranked_by_revenue.customer_id
+    left join scores on ordered.customer_id = scores.customer_id
+    left join revenue_scores on ordered.customer_id = revenue_scores.customer_id
 )
 
 select * from scored

@@ -1,3 +1,5 @@
+-- The first to ask whose a fact is: the test identity_is_of_this_run hangs on it and stops what follows.
+-- depends_on: {{ ref('stg_identity_watermark') }}
 with lines as (
     select * from {{ ref('stg_order_lines') }}
 ),

@@ -1,0 +1,41 @@
+with orders as (
+    select * from {{ ref('int_orders_summed') }}
+),
+
+returns as (
+    select * from {{ ref('int_returns_combined') }}
+),
+
+returned as (
+    select
+        source,
+        tied_order_id as order_id,
+        sum(amount) as returned_amount
+    from returns
+    where tied_order_id is not null
+    group by source, tied_order_id
+)
+
+select
+    orders.source,
+    orders.order_id,
+    orders.order_key,
+    orders.customer_id,
+    orders.ordered_at,
+    orders.currency,
+    orders.gross_amount,
+    coalesce(returned.returned_amount, 0) as returned_amount,
+    orders.gross_amount + coalesce(returned.returned_amount, 0) as net_amount,
+    orders.line_count,
+    orders.quantity,
+    orders.discount_amount,
+    orders.tax_amount,
+    orders.shipping_amount,
+    orders.total_amount,
+    orders.prices_include_tax,
+    orders.order_status,
+    orders.sales_channel,
+    orders.cancelled_at
+from orders
+left join returned
+    on orders.source = returned.source and orders.order_id = returned.order_id
