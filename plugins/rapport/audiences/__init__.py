@@ -1,0 +1,1 @@
+"""Who is in which segment since when, and to which addresses nothing may be sent."""

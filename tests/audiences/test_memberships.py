@@ -1,0 +1,248 @@
+"""Memberships through time: who enters, who leaves, what a merge, a rebuild and a lost segment do."""
+
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from rapport import ledger
+from rapport.audiences import memberships
+from rapport.audiences.memberships import record_memberships
+from rapport.errors import ConfigurationError
+
+Membership = tuple[str, int, int | None]
+
+
+class Shop:
+    """A warehouse whose segment views are made by hand; times are days."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.sizes: dict[str, int] = {}
+        self.day = 0
+
+    def view(self, segment: str, body: str) -> None:
+        with psycopg.connect(self.url) as connection:
+            connection.execute(f'drop view if exists segments."{segment}"'.encode())
+            connection.execute(f'create view segments."{segment}" as {body}'.encode())
+
+    def segment(self, name: str, *members: str, reason: str = "because") -> None:
+        rows = ", ".join(f"('{member}', '{reason}')" for member in members)
+        source = f"(values {rows})" if rows else "(select null::text, null::text where false)"
+        self.view(name, f"select * from {source} as rows (customer_id, reason)")
+
+    def run(self, day: int, *segments: str) -> None:
+        if day != self.day:
+            opened = ledger.open_run(self.url, as_of=at(day), config="", is_rebuild=day < self.day)
+            self.newest = ledger.fix_batches(self.url, opened.run_id)
+            ledger.close_run(self.url, opened.run_id)
+        self.day = day
+        self.sizes = record_memberships(self.url, self.newest, segments)
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def merge(self, old: str, new: str) -> None:
+        with psycopg.connect(self.url) as connection:
+            for customer in (old, new):
+                connection.execute(
+                    """
+                    insert into identity.customers values (%s, 'email', '', %s, 1, now(), %s)
+                    on conflict do nothing
+                    """,
+                    [customer, customer, self.newest.run_id],
+                )
+            connection.execute(
+                "insert into identity.merges values (%s, %s, %s)", [old, new, self.newest.run_id]
+            )
+
+    @property
+    def memberships(self) -> list[Membership]:
+        """Customer, day entered, day left."""
+        return [
+            (str(customer), day_of(entered), day_of(left) if left is not None else None)
+            for customer, entered, left in self.rows(
+                "select customer_id, entered_at, left_at from segments.memberships order by 1, 2"
+            )
+        ]
+
+    @property
+    def members(self) -> list[tuple[object, ...]]:
+        return self.rows("select segment, customer_id, reason from segments.members order by 1, 2")
+
+
+def at(day: int) -> datetime:
+    return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day)
+
+
+def day_of(moment: object) -> int:
+    assert isinstance(moment, datetime)
+    return (moment - at(0)).days
+
+
+@pytest.fixture
+def shop(warehouse_url: str) -> Shop:
+    return Shop(warehouse_url)
+
+
+def test_entering_staying_and_leaving(shop: Shop) -> None:
+    shop.segment("loyal", "anna", "ben")
+    shop.run(1, "loyal")
+    assert shop.sizes == {"loyal": 2}
+    shop.segment("loyal", "ben", "cleo", reason="another")
+    shop.run(2, "loyal")
+    assert shop.memberships == [("anna", 1, 2), ("ben", 1, None), ("cleo", 2, None)]
+    assert shop.members == [("loyal", "ben", "another"), ("loyal", "cleo", "another")]
+    assert shop.rows("select distinct reason from segments.memberships where customer_id = 'ben'") == [
+        ("because",)
+    ]
+
+
+def test_coming_back_is_a_membership_of_its_own(shop: Shop) -> None:
+    for day, members in ((1, ["anna"]), (2, []), (3, ["anna"])):
+        shop.segment("loyal", *members)
+        shop.run(day, "loyal")
+    assert shop.memberships == [("anna", 1, 2), ("anna", 3, None)]
+
+
+def test_an_empty_segment_has_a_size_too(shop: Shop) -> None:
+    shop.segment("loyal")
+    shop.run(1, "loyal")
+    assert shop.sizes == {"loyal": 0}
+
+
+def test_the_same_as_of_twice_writes_nothing(shop: Shop) -> None:
+    shop.segment("loyal", "anna", "ben")
+    shop.run(1, "loyal")
+    shop.segment("loyal", "ben")
+    shop.run(2, "loyal")
+    everything = "select ctid::text, * from segments.{} order by 1"
+    before = [shop.rows(everything.format(table)) for table in ("memberships", "members")]
+    shop.run(2, "loyal")
+    assert [shop.rows(everything.format(table)) for table in ("memberships", "members")] == before
+
+
+def test_what_the_same_as_of_decides_anew_leaves_no_trace_of_the_first_decision(shop: Shop) -> None:
+    shop.segment("loyal", "anna")
+    shop.run(1, "loyal")
+    shop.segment("loyal", "ben")
+    shop.run(2, "loyal")
+    shop.segment("loyal", "anna")
+    shop.run(2, "loyal")
+    assert shop.memberships == [("anna", 1, None)]
+
+
+def test_a_rebuild_forgets_what_came_after_it(shop: Shop) -> None:
+    for day, members in ((1, ["anna", "ben"]), (3, ["ben", "cleo"]), (4, ["cleo"])):
+        shop.segment("loyal", *members)
+        shop.run(day, "loyal")
+    shop.segment("loyal", "anna", "ben")
+    shop.run(2, "loyal")
+    assert shop.memberships == [("anna", 1, None), ("ben", 1, None)]
+
+
+def test_a_rebuild_to_the_moment_of_a_return_keeps_both_stays(shop: Shop) -> None:
+    """The old and the surviving customer's stays meet at day 3: neither may be opened twice."""
+    shop.segment("loyal", "anna", "ben")
+    shop.run(1, "loyal")
+    shop.segment("loyal", "ben")
+    shop.run(3, "loyal")
+    shop.merge("ben", "anna")
+    shop.segment("loyal", "anna")
+    shop.run(4, "loyal")
+    assert shop.memberships == [("anna", 1, 3), ("anna", 3, None)]
+    shop.run(3, "loyal")
+    assert shop.memberships == [("anna", 1, 3), ("anna", 3, None)]
+
+
+def test_a_merged_customer_stays_in_under_the_surviving_id(shop: Shop) -> None:
+    shop.segment("loyal", "ben")
+    shop.run(1, "loyal")
+    shop.merge("ben", "anna")
+    shop.segment("loyal", "anna")
+    shop.run(2, "loyal")
+    assert shop.memberships == [("anna", 1, None)]
+
+
+def test_of_two_merged_members_the_survivor_goes_on(shop: Shop) -> None:
+    shop.segment("loyal", "ben")
+    shop.run(1, "loyal")
+    shop.segment("loyal", "anna", "ben")
+    shop.run(2, "loyal")
+    shop.merge("ben", "anna")
+    shop.segment("loyal", "anna")
+    shop.run(3, "loyal")
+    assert shop.memberships == [("anna", 2, None), ("ben", 1, 3)]
+
+
+def test_of_two_customers_merged_into_a_third_the_longer_stay_goes_on(shop: Shop) -> None:
+    shop.segment("loyal", "cleo")
+    shop.run(1, "loyal")
+    shop.segment("loyal", "ben", "cleo")
+    shop.run(2, "loyal")
+    shop.merge("ben", "anna")
+    shop.merge("cleo", "anna")
+    shop.segment("loyal", "anna")
+    shop.run(3, "loyal")
+    assert shop.memberships == [("anna", 1, None), ("ben", 2, 3)]
+
+
+def test_a_merged_customer_who_no_longer_belongs_leaves(shop: Shop) -> None:
+    shop.segment("loyal", "ben")
+    shop.run(1, "loyal")
+    shop.merge("ben", "anna")
+    shop.segment("loyal")
+    shop.run(2, "loyal")
+    assert shop.memberships == [("ben", 1, 2)]
+
+
+def test_a_segment_that_is_gone_is_closed_and_emptied(shop: Shop) -> None:
+    shop.segment("loyal", "anna")
+    shop.segment("odd Name; drop", "anna")
+    shop.run(1, "loyal", "odd Name; drop")
+    assert shop.sizes == {"loyal": 1, "odd Name; drop": 1}
+    shop.run(2, "loyal")
+    assert shop.members == [("loyal", "anna", "because")]
+    assert shop.rows("select segment, left_at from segments.memberships where left_at is not null") == [
+        ("odd Name; drop", at(2))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ("select 'anna' as customer, 'x' as reason", "has no column customer_id;"),
+        ("select 'anna' as who, 'x' as why", "no column customer_id and no column reason;"),
+        (
+            "select 'anna' as customer_id, 'x' as reason from generate_series(1, 2)",
+            "2 rows for customer anna;",
+        ),
+        ("select null::text as customer_id, 'x' as reason", "a row without customer_id;"),
+        ("select 'anna' as customer_id, null::text as reason", "no reason for customer anna;"),
+    ],
+)
+def test_a_view_that_breaks_the_contract_is_refused(shop: Shop, body: str, fault: str) -> None:
+    shop.segment("loyal", "anna")
+    shop.run(1, "loyal")
+    before = shop.memberships
+    shop.view("loyal", body)
+    with pytest.raises(ConfigurationError, match=fault) as refusal:
+        shop.run(2, "loyal")
+    assert "models/segments/loyal.sql" in str(refusal.value)
+    assert "one row per customer with the columns customer_id and reason" in str(refusal.value)
+    assert shop.memberships == before
+
+
+def test_a_segment_without_a_view_is_refused(shop: Shop) -> None:
+    with pytest.raises(ConfigurationError, match=r"loyal\.sql: there is no view segments\.loyal"):
+        shop.run(1, "loyal")
+
+
+def test_killed_before_the_end_it_has_done_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.segment("loyal", "anna")
+    with monkeypatch.context() as patch:
+        patch.setattr(memberships, "_replace_members", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            shop.run(1, "loyal")
+    assert shop.memberships == []
