@@ -55,7 +55,11 @@ withdrawals as (
 standing_withdrawals as (
     select withdrawals.*
     from withdrawals
-    left join confirmations using (email, channel, topic)
+    left join confirmations
+        on
+            withdrawals.email = confirmations.email
+            and withdrawals.channel = confirmations.channel
+            and withdrawals.topic = confirmations.topic
     where (confirmations.confirmed_at > withdrawals.withdrawn_at) is not true
 )
 
@@ -72,6 +76,18 @@ select
     grants.expires_at,
     standing_withdrawals.withdrawn_at
 from topics
-left join grants using (email, channel, topic)
-left join confirmations using (email, channel, topic)
-left join standing_withdrawals using (email, channel, topic)
+left join grants
+    on
+        topics.email = grants.email
+        and topics.channel = grants.channel
+        and topics.topic = grants.topic
+left join confirmations
+    on
+        topics.email = confirmations.email
+        and topics.channel = confirmations.channel
+        and topics.topic = confirmations.topic
+left join standing_withdrawals
+    on
+        topics.email = standing_withdrawals.email
+        and topics.channel = standing_withdrawals.channel
+        and topics.topic = standing_withdrawals.topic

@@ -5,7 +5,8 @@ with orders as (
         'order' as kind,
         source,
         order_id as record_id,
-        'Order ' || order_id || ', ' || line_count || case when line_count = 1 then ' line' else ' lines' end as title,
+        'Order ' || order_id || ', ' || line_count
+        || case when line_count = 1 then ' line' else ' lines' end as title,
         gross_amount as amount,
         currency
     from {{ ref('orders') }}

@@ -47,6 +47,8 @@ select
         what || ' on ' || {{ day_of('happened_at') }}, '; ' order by happened_at desc, what
     ) as reason,
     max(happened_at) as unhappy_at,
-    (array_agg(ticket_id order by happened_at desc, what) filter (where ticket_id is not null))[1] as ticket_id
+    (
+        array_agg(ticket_id order by happened_at desc, what) filter (where ticket_id is not null)
+    )[1] as ticket_id
 from recent
 group by customer_id

@@ -14,7 +14,7 @@ addresses as (
     where kind = 'email'
 )
 
--- A withdrawal that names no address is meant for all that the person has; a grant that names none is for none.
+-- A withdrawal that names no address is meant for all that the person has; a grant that names none, for none.
 select
     decisions.source,
     decisions.consent_id,

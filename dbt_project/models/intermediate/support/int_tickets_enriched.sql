@@ -67,8 +67,13 @@ select
         when tickets.csat_score is not null then coalesce(tickets.solved_at, tickets.updated_at)
     end as rated_at
 from tickets
-left join histories using (source, ticket_id)
-left join reopenings using (source, ticket_id)
-left join replies using (source, ticket_id)
-left join ratings using (source, ticket_id)
-left join sources_with_comments using (source)
+left join histories
+    on tickets.source = histories.source and tickets.ticket_id = histories.ticket_id
+left join reopenings
+    on tickets.source = reopenings.source and tickets.ticket_id = reopenings.ticket_id
+left join replies
+    on tickets.source = replies.source and tickets.ticket_id = replies.ticket_id
+left join ratings
+    on tickets.source = ratings.source and tickets.ticket_id = ratings.ticket_id
+left join sources_with_comments
+    on tickets.source = sources_with_comments.source
