@@ -1,0 +1,225 @@
+"""CSV → chunks, through Arrow's streaming reader. What it cannot say is looked up in `faults`."""
+
+import csv
+import io
+import threading
+from collections.abc import Iterator
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv as arrow_csv
+
+from rapport.errors import InputError
+from rapport.sources import faults
+from rapport.sources.chunk import CHUNK_ROWS, Chunk, Unreadable
+from rapport.sources.feed import Feed
+from rapport.sources.files import SourceFile, missing_columns
+
+BLOCK_BYTES = faults.LONGEST_ROW
+HEADER_BYTES = 1 << 20
+
+
+def read_csv(feed: Feed, file: SourceFile) -> Iterator[Chunk]:
+    """The rows of a CSV file whose first line names its columns.
+
+    A row with too few or too many fields is unreadable; lines without any value are no rows.
+
+    Raises:
+        InputError: empty, cut off in its gzip stream or in a quoted value, in another encoding, a column named
+            twice or missing.
+    """
+    with file.open() as stream:
+        tally = _Tally(stream, feed.read.encoding)
+        try:
+            header, header_lines = _read_header(feed, file, tally)
+            yield from _Rows(feed, file, tally, header, header_lines).chunks()
+        except (OSError, EOFError, UnicodeError, pa.ArrowException) as error:
+            if tally.error is not None and not isinstance(tally.error, (OSError, EOFError, UnicodeError)):
+                raise tally.error from None
+            faults.explain(feed, file, tally.error or error)
+    if tally.quotes % 2 or tally.ends_in_odd_line:
+        faults.refuse_open_quote(feed, file)
+
+
+class _Tally(io.RawIOBase):
+    """The stream as UTF-8, keeping count of what Arrow does not tell."""
+
+    def __init__(self, stream: IO[bytes], encoding: str) -> None:
+        self._stream: Any = stream
+        self._decoder = faults.decoder(encoding)
+        self._pushed_back = b""
+        self._last_line = b""
+        self.quotes = 0
+        self.error: BaseException | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def push_back(self, block: bytes) -> None:
+        self._pushed_back = block
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._read(size if size and size > 0 else BLOCK_BYTES)
+        except BaseException as error:
+            self.error = error
+            raise
+
+    def _read(self, size: int) -> bytes:
+        if self._pushed_back:
+            block, self._pushed_back = self._pushed_back[:size], self._pushed_back[size:]
+            return block
+        while True:
+            stored = self._stream.read(size)
+            block = (
+                stored if self._decoder is None else self._decoder.decode(stored, final=not stored).encode()
+            )
+            if block or not stored:
+                break
+        self.quotes += block.count(b'"')
+        if block:
+            tail = block.rstrip(b"\r\n")
+            start = tail.rfind(b"\n") + 1
+            self._last_line = tail[start:] if start else self._last_line[-HEADER_BYTES:] + tail
+        return block
+
+    @property
+    def ends_in_odd_line(self) -> bool:
+        """Whether the last line leaves a quote open: a sign, no proof."""
+        return bool(self._last_line.count(b'"') % 2)
+
+
+def _read_header(feed: Feed, file: SourceFile, tally: _Tally) -> tuple[list[str], int]:
+    """The column names, and how many lines they take. The stream is left at its start, without a mark."""
+    block = b""
+    while len(block) < HEADER_BYTES and (more := tally.read(HEADER_BYTES)):
+        block += more
+    if not block:
+        raise InputError(
+            f"{file.path} is empty (0 bytes of content); a header line with the columns' names is expected"
+        )
+    block = block.removeprefix(b"\xef\xbb\xbf")
+    tally.push_back(block)
+    text = block.decode("utf-8", "replace")
+    header = next(csv.reader(io.StringIO(text, newline=""), delimiter=feed.read.delimiter), [])
+    if not any(header):
+        raise InputError(f"{file.path}, line 1 is blank; a header line with the columns' names is expected")
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise InputError(
+            f"{file.path}, line 1: the column {twice[0]!r} is named twice; give each column its own name"
+        )
+    missing_columns(feed, file, header)
+    return header, 1 + sum(name.count("\n") for name in header)
+
+
+class _Rows:
+    """Arrow's batches with the rows it cannot read, each with its line.
+
+    Arrow numbers rows, not lines: a line is the row's number and the newlines inside values before it. Blank
+    lines are rows of nulls to it.
+    """
+
+    def __init__(
+        self, feed: Feed, file: SourceFile, tally: _Tally, header: list[str], header_lines: int
+    ) -> None:
+        self._file = file
+        self._tally = tally
+        self._delimiter = feed.read.delimiter
+        self._header = header
+        self._next_row = 2
+        self._extra_lines = header_lines - 1
+        self._invalid: list[Any] = []
+        self._lock = threading.Lock()
+
+    def chunks(self) -> Iterator[Chunk]:
+        for batch in self._batches():
+            for start in range(0, batch.num_rows, CHUNK_ROWS):
+                yield self._chunk(batch.slice(start, CHUNK_ROWS))
+        if self._invalid:
+            yield self._chunk(
+                pa.RecordBatch.from_pydict({name: pa.array([], pa.string()) for name in self._header})
+            )
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        reader = arrow_csv.open_csv(
+            pa.PythonFile(self._tally, mode="r"),
+            read_options=arrow_csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=self._delimiter,
+                newlines_in_values=True,
+                ignore_empty_lines=False,
+                invalid_row_handler=self._note_invalid,
+            ),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types={name: pa.string() for name in self._header},
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=True,
+            ),
+        )
+        with reader:
+            yield from reader
+
+    def _note_invalid(self, row: Any) -> str:
+        with self._lock:  # the reader parses ahead on a thread of its own
+            self._invalid.append(row)
+        return "skip"
+
+    def _chunk(self, batch: pa.RecordBatch) -> Chunk:
+        with self._lock:
+            ahead = np.array([row.number for row in self._invalid], dtype=np.int64)
+            numbers = _row_numbers(self._next_row, batch.num_rows, ahead)
+            taken = int(np.searchsorted(ahead, numbers[-1])) if batch.num_rows else len(ahead)
+            invalid, self._invalid = self._invalid[:taken], self._invalid[taken:]
+        newlines = _newlines(batch) if self._tally.quotes else np.zeros(batch.num_rows, dtype=np.int64)
+        numbers = np.concatenate([numbers, ahead[:taken]])
+        newlines = np.concatenate(
+            [newlines, np.array([row.text.count("\n") for row in invalid], dtype=np.int64)]
+        )
+        order = np.argsort(numbers)
+        lines = np.empty_like(numbers)
+        lines[order] = numbers[order] + self._extra_lines + np.cumsum(newlines[order]) - newlines[order]
+        self._extra_lines += int(newlines.sum())
+        self._next_row = int(numbers.max()) + 1
+        unreadable = [
+            _unreadable(row, int(line)) for row, line in zip(invalid, lines[batch.num_rows :], strict=True)
+        ]
+        return _without_blank_lines(batch, pa.array(lines[: batch.num_rows]), unreadable)
+
+
+def _row_numbers(first: int, count: int, taken: np.ndarray) -> np.ndarray:
+    """The next `count` row numbers from `first` on that unreadable rows have not taken."""
+    candidates = np.arange(first, first + count + len(taken), dtype=np.int64)
+    return candidates[~np.isin(candidates, taken)][:count] if len(taken) else candidates
+
+
+def _newlines(batch: pa.RecordBatch) -> np.ndarray:
+    """How many newlines the values of each row hold."""
+    total = np.zeros(batch.num_rows, dtype=np.int64)
+    for column in batch.columns:
+        if pc.any(pc.match_substring(column, "\n")).as_py():
+            total += pc.fill_null(pc.count_substring(column, "\n"), 0).to_numpy(zero_copy_only=False)
+    return total
+
+
+def _without_blank_lines(batch: pa.RecordBatch, lines: pa.Int64Array, unreadable: list[Unreadable]) -> Chunk:
+    if min((column.null_count for column in batch.columns), default=0) == 0:
+        return Chunk(batch, lines, unreadable)
+    blank = batch.column(0).is_null()
+    for column in batch.columns[1:]:
+        blank = pc.and_(blank, column.is_null())
+    return Chunk(batch.filter(pc.invert(blank)), lines.filter(pc.invert(blank)), unreadable)
+
+
+def _unreadable(row: Any, line: int) -> Unreadable:
+    count = "1 field" if row.actual_columns == 1 else f"{row.actual_columns} fields"
+    if "\n" in row.text:
+        cause = "is a quote in it not closed?"
+    elif row.actual_columns < row.expected_columns:
+        cause = "was the file cut off?"
+    else:
+        cause = "does a value hold the delimiter without being quoted?"
+    return Unreadable(line, row.text, f"{count} where {row.expected_columns} are expected; {cause}")

@@ -1,0 +1,153 @@
+"""Where exactly a file went wrong: a second, careful pass, taken only when the first has failed."""
+
+import codecs
+import errno
+import io
+import zlib
+from collections.abc import Iterator
+from gzip import BadGzipFile
+from typing import Any, NoReturn
+
+from rapport.errors import InputError
+from rapport.sources.feed import Feed
+from rapport.sources.files import SourceFile
+
+LONGEST_ROW = 6 << 20  # bytes; also the blocks that CSV is read in
+
+
+def decoder(encoding: str) -> codecs.IncrementalDecoder | None:
+    """What turns the encoding into text, or None for UTF-8, which the readers take as it is."""
+    name = codecs.lookup(encoding).name
+    return None if name in ("utf-8", "utf-8-sig", "ascii") else codecs.getincrementaldecoder(name)("strict")
+
+
+def explain(feed: Feed, file: SourceFile, error: BaseException) -> NoReturn:
+    """Refuse the file with what is wrong in it and where.
+
+    Raises:
+        InputError: always, but for a disk that is full, which is no fault of the file.
+    """
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise error
+    if file.is_compressed:
+        _refuse_broken_gzip(file)
+    _refuse_wrong_encoding(feed, file)
+    if file.kind == "csv":
+        refuse_open_quote(feed, file)
+        if "straddling" in str(error):
+            raise InputError(
+                f"{file.path}: a row is longer than {LONGEST_ROW >> 20} MB; is read.delimiter right, and does each "
+                "row end in a newline?"
+            ) from None
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    raise InputError(f"{file.path} cannot be read: {reason}") from error
+
+
+def refuse_open_quote(feed: Feed, file: SourceFile) -> None:
+    """Refuse the file if it ends inside a quoted value, or if one is longer than any row may be.
+
+    Raises:
+        InputError: naming the line on which the quote was opened.
+    """
+    opened = _line_of_open_quote(feed, file)
+    if opened is not None:
+        raise InputError(
+            f"{file.path}, line {opened}: a quote is opened and never closed; was the file cut off? "
+            'Inside a quoted value a quote is written twice ("")'
+        )
+
+
+def _line_of_open_quote(feed: Feed, file: SourceFile) -> int | None:
+    delimiter, opened, length = feed.read.delimiter, None, 0
+    with file.open() as stream:
+        for number, line in enumerate(
+            io.TextIOWrapper(stream, feed.read.encoding, "replace", newline="\n"), 1
+        ):
+            inside = _is_open_after(line, delimiter, opened is not None)
+            if inside is None:
+                opened, length = None, 0
+                continue
+            if opened is None or not inside:
+                opened, length = number, 0
+            length += len(line)
+            if length > LONGEST_ROW:
+                return opened
+    return opened
+
+
+def _is_open_after(line: str, delimiter: str, is_open: bool) -> bool | None:
+    """None if the line ends outside of quotes; else whether it did so in the quote it began in."""
+    position, still_first = 0, is_open
+    while True:
+        if is_open:
+            position = line.find('"', position)
+            if position < 0:
+                return still_first
+            if line[position + 1 : position + 2] == '"':
+                position += 2
+                continue
+            is_open, still_first = False, False
+        elif line[position : position + 1] == '"':
+            is_open = True
+            position += 1
+            continue
+        position = line.find(delimiter, position) + 1
+        if position == 0:
+            return None
+
+
+def _refuse_broken_gzip(file: SourceFile) -> None:
+    lines = 0
+    try:
+        with file.open() as stream:
+            while block := stream.read(1 << 16):
+                lines += block.count(b"\n")
+    except EOFError:
+        raise InputError(
+            f"{file.path}: the gzip stream ends early, after line {lines}; the file was cut off, fetch it again"
+        ) from None
+    except (BadGzipFile, zlib.error) as error:
+        if lines == 0 and "Not a gzipped file" in str(error):
+            raise InputError(f"{file.path} ends in .gz and is not gzip; rename it or compress it") from None
+        raise InputError(
+            f"{file.path}: the gzip stream is damaged after line {lines} ({error}); fetch the file again"
+        ) from None
+
+
+def _refuse_wrong_encoding(feed: Feed, file: SourceFile) -> None:
+    encoding = feed.read.encoding
+    for number, line in _lines(file):
+        if (
+            number == 1
+            and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+            and "16" not in encoding
+        ):
+            raise InputError(f"{file.path}, line 1: this is UTF-16; write `encoding: utf-16` under read")
+        try:
+            line.decode(encoding)
+        except UnicodeDecodeError as error:
+            if "16" in encoding or "32" in encoding:
+                continue  # lines cannot be told apart by the byte that ends them
+            raise InputError(
+                f"{file.path}, line {number}, byte {error.start + 1}: {line[error.start]:#04x} is not {encoding}; "
+                f"write `encoding: {_likely_encoding(line)}` under read, or save the file as {encoding}"
+            ) from None
+    if "16" in encoding or "32" in encoding:
+        with file.open() as stream:
+            try:
+                codecs.decode(stream.read(), encoding)
+            except UnicodeDecodeError as error:
+                raise InputError(
+                    f"{file.path}, byte {error.start + 1}: this is not {encoding}; mend `encoding` under read"
+                ) from None
+
+
+def _likely_encoding(line: bytes) -> str:
+    # Both read any byte that matters; those from 0x80 to 0x9f are letters and signs in cp1252 only.
+    return "cp1252" if any(0x80 <= byte <= 0x9F for byte in line) else "latin-1"
+
+
+def _lines(file: SourceFile) -> Iterator[tuple[int, bytes]]:
+    with file.open() as stream:
+        readable: Any = stream
+        yield from enumerate(readable, 1)

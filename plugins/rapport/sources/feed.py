@@ -1,0 +1,100 @@
+"""A feed: one source file, checked against the stream that it fills."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pydantic import TypeAdapter
+
+from rapport.sources.source_file import ColumnMapping, Constant, FromColumn, Hashed, Joined
+from rapport.streams import STREAMS, Mode, Stream
+
+Mapping = str | FromColumn | Constant | Joined | Hashed
+
+
+@dataclass(frozen=True)
+class FileReading:
+    """`files` is an absolute path or a URL, perhaps with wildcards."""
+
+    files: str
+    encoding: str
+    delimiter: str
+
+
+@dataclass(frozen=True)
+class FreshnessLimits:
+    """How far the newest record may lie behind a run's as_of."""
+
+    warn_after: timedelta | None
+    error_after: timedelta | None
+
+
+@dataclass(frozen=True)
+class Feed:
+    """`name` is the source file's name without ending; `columns` maps stream columns to where they come from.
+
+    `mapping_hash` changes with everything that changes what a file becomes, and with nothing else.
+    """
+
+    name: str
+    source: str
+    stream: str
+    mode: Mode
+    read: FileReading
+    columns: dict[str, Mapping]
+    freshness: FreshnessLimits | None
+    mapping_hash: str
+
+    @property
+    def definition(self) -> Stream:
+        """The stream that the feed fills."""
+        return STREAMS[self.stream]
+
+    @property
+    def has_whole_key(self) -> bool:
+        """Whether every column that tells the stream's records apart is mapped."""
+        return all(name in self.columns for name in self.definition.key)
+
+    @property
+    def source_columns(self) -> dict[str, tuple[str, ...]]:
+        """Stream column → the source columns it is made of."""
+        return {name: source_columns(mapping) for name, mapping in self.columns.items()}
+
+
+def source_columns(mapping: Mapping) -> tuple[str, ...]:
+    """The source columns that a mapping takes."""
+    match mapping:
+        case str():
+            return (mapping,)
+        case FromColumn():
+            return (mapping.column,)
+        case Joined():
+            return mapping.join
+        case Hashed():
+            return mapping.hash
+        case Constant():
+            return ()
+
+
+def mapping_hash(stream: str, source: str, mode: Mode, read: FileReading, columns: dict[str, Mapping]) -> str:
+    """A hash over everything that decides what rows a file becomes; where the file is does not.
+
+    Options at their default are left out, so that an option that Rapport gains later changes no hash.
+    """
+    adapter: TypeAdapter[ColumnMapping] = TypeAdapter(ColumnMapping)
+    plain = {
+        name: FromColumn(column=mapping) if isinstance(mapping, str) else mapping
+        for name, mapping in columns.items()
+    }
+    described = {
+        "stream": stream,
+        "source": source,
+        "mode": mode.value,
+        "encoding": read.encoding,
+        "delimiter": read.delimiter,
+        "columns": {
+            name: adapter.dump_python(m, mode="json", exclude_defaults=True) for name, m in plain.items()
+        },
+    }
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,31 @@
+"""Columns of text → a JSON object for each row."""
+
+import json
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_MUST_BE_ESCAPED = r'["\\\x00-\x1f]'
+
+
+def json_objects(columns: Mapping[str, pa.StringArray], rows: int) -> pa.StringArray:
+    """`{"name": "value", …}` for each of the rows, without the missing values; null where all are missing."""
+    pairs = [
+        pc.binary_join_element_wise(json.dumps(name, ensure_ascii=False) + ': "', _escaped(column), '"', "")
+        for name, column in columns.items()
+        if column.null_count < rows
+    ]
+    if not pairs:
+        return pa.nulls(rows, pa.string())
+    inside = pc.binary_join_element_wise(*pairs, ", ", null_handling="skip")
+    objects = pc.binary_join_element_wise("{", inside, "}", "")
+    return pc.if_else(pc.equal(objects, "{}"), None, objects)
+
+
+def _escaped(column: pa.StringArray) -> pa.StringArray:
+    if not pc.any(pc.match_substring_regex(column, _MUST_BE_ESCAPED)).as_py():
+        return column
+    encoded = column.dictionary_encode()
+    escaped = [json.dumps(text, ensure_ascii=False)[1:-1] for text in encoded.dictionary.to_pylist()]
+    return pa.array(escaped, pa.string()).take(encoded.indices)

@@ -1,0 +1,91 @@
+"""Parquet → chunks: every value as the text that says exactly what it is."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from rapport.errors import InputError
+from rapport.sources import faults
+from rapport.sources.chunk import CHUNK_ROWS, Chunk
+from rapport.sources.feed import Feed
+from rapport.sources.files import SourceFile, missing_columns
+
+
+def read_parquet(feed: Feed, file: SourceFile) -> Iterator[Chunk]:
+    """The rows of a Parquet file; a row's line is its number in the file, from 1.
+
+    Times with a zone become UTC, with an offset; nested values become JSON text.
+
+    Raises:
+        InputError: it is no Parquet, or damaged, or lacks a mapped column.
+    """
+    next_line = 1
+    try:
+        with _seekable(file) as stream:
+            parquet = pq.ParquetFile(stream)
+            names = parquet.schema_arrow.names
+            if len(set(names)) < len(names):
+                twice = next(name for name in names if names.count(name) > 1)
+                raise InputError(
+                    f"{file.path}: the column {twice!r} is there twice; give each column its own name"
+                )
+            missing_columns(feed, file, names)
+            for batch in parquet.iter_batches(CHUNK_ROWS):
+                columns = {name: _text(batch.column(name)) for name in names}
+                lines = np.arange(next_line, next_line + batch.num_rows, dtype=np.int64)
+                next_line += batch.num_rows
+                yield Chunk(pa.RecordBatch.from_pydict(columns), pa.array(lines))
+    except (OSError, EOFError, pa.ArrowException) as error:
+        if next_line == 1 and _is_empty(file):
+            raise InputError(
+                f"{file.path} is empty (0 bytes of content); a Parquet file is expected"
+            ) from None
+        faults.explain(feed, file, error)
+
+
+@contextmanager
+def _seekable(file: SourceFile) -> Iterator[IO[bytes]]:
+    """Parquet is read from its end; a compressed file is unpacked to a temporary one."""
+    with file.open() as stream:
+        if not file.is_compressed:
+            yield stream
+            return
+        with tempfile.TemporaryFile() as unpacked:
+            shutil.copyfileobj(stream, unpacked, 1 << 20)
+            yield unpacked
+
+
+def _is_empty(file: SourceFile) -> bool:
+    try:
+        with file.open() as stream:
+            return not stream.read(1)
+    except (OSError, EOFError):
+        return False
+
+
+def _text(column: Any) -> pa.Array:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _text(column.cast(kind.value_type))
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        # Instants are UTC inside; without the zone they print as such, and need no zone database.
+        naive = column.cast(pa.timestamp(kind.unit, "UTC")).view(pa.timestamp(kind.unit))
+        return pc.binary_join_element_wise(naive.cast(pa.string()), "Z", "")
+    if pa.types.is_nested(kind):
+        return pa.array(
+            [
+                None if v is None else json.dumps(v, ensure_ascii=False, default=str)
+                for v in column.to_pylist()
+            ],
+            pa.string(),
+        )
+    text = column.cast(pa.string())
+    return pc.if_else(pc.equal(text, ""), None, text)

@@ -1,0 +1,107 @@
+"""What may stand in a source file, `config/sources/*.yml`.
+
+Every scalar is text: the loader keeps what is written (`0`, `NO`, `.0`), because it is compared with what
+stands in a source's file.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+
+_SCALAR = {"type": ["string", "number", "boolean"]}
+Text = Annotated[str, WithJsonSchema(_SCALAR)]
+Texts = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda given: [given] if isinstance(given, str) else given),
+    WithJsonSchema({"anyOf": [_SCALAR, {"type": "array", "items": _SCALAR}]}),
+]
+Duration = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}[mhd]$", examples=["30m", "26h", "3d"])]
+Columns = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class Strict(BaseModel):
+    """Nothing may be there that no field names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FromColumn(Strict):
+    """One source column, after these changes in this order."""
+
+    column: str = Field(description="The source column's name.")
+    null_values: Texts = Field((), description="Values that mean: unknown.")
+    strip_suffix: Text | None = Field(None, description="Taken off the end of each value that has it.")
+    map: Annotated[
+        dict[str, str] | None, WithJsonSchema({"type": "object", "additionalProperties": _SCALAR})
+    ] = Field(None, description="Source value: stream value. Values that are not named stay as they are.")
+    otherwise: Text | None = Field(None, description="What every value that `map` does not name becomes.")
+    format: str | None = Field(
+        None, description="How a time is written, in strptime's letters; default ISO 8601."
+    )
+    time_zone: str | None = Field(None, description="The zone of times that name none; default UTC.")
+
+
+class Constant(Strict):
+    """The same value in every row."""
+
+    value: Text
+
+
+class Joined(Strict):
+    """Several source columns, one after the other. A missing one counts as empty; all missing is missing."""
+
+    join: Columns
+    separator: Text = ""
+
+
+class Hashed(Strict):
+    """A hash over several source columns, for rows that have no id of their own."""
+
+    hash: Columns
+
+
+def _kind(given: Any) -> str:
+    if isinstance(given, Mapping):
+        return next((kind for kind in ("value", "join", "hash") if kind in given), "from_column")
+    return {Constant: "value", Joined: "join", Hashed: "hash", FromColumn: "from_column"}.get(
+        type(given), "column"
+    )
+
+
+ColumnMapping = Annotated[
+    Annotated[str, Tag("column")]
+    | Annotated[FromColumn, Tag("from_column")]
+    | Annotated[Constant, Tag("value")]
+    | Annotated[Joined, Tag("join")]
+    | Annotated[Hashed, Tag("hash")],
+    Discriminator(_kind),
+]
+
+
+class Read(Strict):
+    """Where the files are and how they are written."""
+
+    files: str = Field(
+        min_length=1, description="A path, a glob or a URL; $NAME is taken from the environment."
+    )
+    encoding: str = Field("utf-8", description="Of CSV and JSON lines.")
+    delimiter: str = Field(",", min_length=1, max_length=1, description="Of CSV.")
+
+
+class Freshness(Strict):
+    """How old the newest record may be at a run's as_of."""
+
+    warn_after: Duration | None = None
+    error_after: Duration | None = None
+
+
+class SourceFile(Strict):
+    """One feed: where it is, which stream it fills, how its columns map."""
+
+    stream: str
+    source: str | None = Field(None, min_length=1, description="Default: the file's name without its ending.")
+    mode: str | None = Field(None, description="How the feed delivers its rows; each stream has a default.")
+    read: Read
+    columns: dict[str, ColumnMapping] = Field(min_length=1, description="Stream column: source column.")
+    freshness: Freshness | None = None
