@@ -1,0 +1,74 @@
+# One command each for what people do here; `make` alone lists them.
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
+LOCKED := $(PIP) --require-hashes --only-binary :all:
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock"
+
+# Without its bytecode cache every Airflow command takes twice as long to start.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up down test test-long check format lock bench
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+setup: $(VENV)/.running ## virtual environment with everything Rapport runs on
+
+demo: setup ## the main job on a generated shop, up to the e-mails in a local mailbox
+	@$(BIN)/rapport demo
+
+up: setup ## Airflow's services on 127.0.0.1
+	@$(BIN)/rapport up
+
+down: setup ## stop them and the embedded PostgreSQL
+	@$(BIN)/rapport down
+
+test: $(VENV)/.testing ## every test but those marked long
+	@$(BIN)/python -m pytest -m "not long"
+
+test-long: $(VENV)/.testing ## the tests that take minutes
+	@$(BIN)/python -m pytest -m long
+
+check: $(VENV)/.testing ## formatting, lint, types, SQL, dbt project, compose file, lock
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/yamllint --strict .
+	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
+	@$(BIN)/sqlfluff lint --processes 2 dbt_project
+	@RAPPORT_DBT_HOST=none RAPPORT_DBT_PORT=5432 RAPPORT_DBT_USER=none RAPPORT_DBT_PASSWORD=none \
+		RAPPORT_DBT_DATABASE=none \
+		$(BIN)/dbt --quiet parse --no-partial-parse --project-dir dbt_project --profiles-dir dbt_project
+	@$(BIN)/python -m pytest --quiet tests/test_lock.py tests/test_compose.py
+
+format: $(VENV)/.testing ## put Python and SQL into the house's form
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/sqlfluff fix --quiet --processes 2 dbt_project
+
+lock: $(VENV)/.testing ## requirements*.in to requirements*.txt; UPGRADE=--upgrade takes the newest
+	@$(LOCK) $(UPGRADE) requirements.in -o requirements.txt
+	@$(LOCK) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
+	@echo "requirements.txt and requirements-dev.txt are up to date"
+
+bench: $(VENV)/.testing ## each benchmark, with its ratio to a peer or a limit
+	@for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark" || exit 1; done
+
+$(VENV)/.made: .ci/make-venv
+	@.ci/make-venv $(VENV) $(PYTHON)
+	@touch $@
+
+$(VENV)/.running: $(VENV)/.made requirements.txt pyproject.toml
+	@echo "Installing the locked packages (once; 1 to 5 minutes) ..."
+	@$(LOCKED) -r requirements.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.testing: $(VENV)/.running requirements-dev.txt
+	@echo "Installing what tests and checks need (once) ..."
+	@$(LOCKED) -r requirements-dev.txt
+	@touch $@
