@@ -63,7 +63,10 @@ CONSUMED = ("Coffee beans", "Seeds and bulbs")
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Products in the order of their category; `category` indexes `categories`, `price` is in cents."""
+    """Products in the order of their category; `category` indexes `categories`, `price` is in cents.
+
+    `best_months` (months, categories) is how much better a category sells, January first.
+    """
 
     categories: tuple[str, ...]
     shares: np.ndarray
@@ -86,9 +89,9 @@ class Catalogue:
 def catalogue() -> Catalogue:
     """The shop's catalogue; the same for every seed."""
     skus, names, kinds, prices = [], [], [], []
-    best_months = np.ones((13, len(_SHELVES)))
+    best_months = np.ones((12, len(_SHELVES)))
     for position, (_, prefix, _, months, products) in enumerate(_SHELVES):
-        best_months[list(months), position] = 2.2
+        best_months[[month - 1 for month in months], position] = 2.2
         for number, product in enumerate(products.split("|")):
             name, price = product.split("=")
             skus.append(f"{prefix}-{number + 1:02d}")

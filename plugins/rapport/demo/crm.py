@@ -62,6 +62,6 @@ def contact_file(
             "time_zone": people.country_texts("time_zone")[person],
         }
     )
-    mixed, _ = with_broken_rows(rng, rows, _BROKEN)
+    mixed = with_broken_rows(rng, rows, _BROKEN)
     counts.broken, counts.rows, counts.files = len(mixed) - len(rows), len(mixed), 1
-    yield "contacts.csv", csv(mixed)
+    yield "contacts.csv", csv(mixed, separator=";")

@@ -29,20 +29,14 @@ def typed_phones(rng: np.random.Generator, people: People, person: Numbers) -> T
     return chosen
 
 
-def with_broken_rows(
-    rng: np.random.Generator, rows: pd.DataFrame, breakages: Breakages
-) -> tuple[pd.DataFrame, Numbers]:
-    """For each breakage (column, value) a broken copy of some row, right behind it.
-
-    Returns:
-        The rows, and for each of them the position that it had before.
-    """
+def with_broken_rows(rng: np.random.Generator, rows: pd.DataFrame, breakages: Breakages) -> pd.DataFrame:
+    """The rows and, for each breakage (column, value), a broken copy of one of them, right behind it."""
     if rows.empty:
-        return rows, np.arange(0)
+        return rows
     originals = np.sort(rng.integers(0, len(rows), len(breakages)))
     taken = np.insert(np.arange(len(rows)), originals + 1, originals)
     broken = originals + 1 + np.arange(len(breakages))
     mixed = rows.iloc[taken].reset_index(drop=True)
     for position, (column, value) in zip(broken.tolist(), breakages, strict=True):
         mixed.loc[position, column] = value
-    return mixed, taken
+    return mixed

@@ -40,7 +40,7 @@ def survey_file(
         },
         dtype=object,
     )
-    mixed, _ = with_broken_rows(rng, rows, _BROKEN_ANSWERS)
+    mixed = with_broken_rows(rng, rows, _BROKEN_ANSWERS)
     counts.broken, counts.rows, counts.files = len(mixed) - len(rows), len(mixed), 1
     types = {"at": pa.timestamp("us", tz="UTC"), "points": pa.int64()}
     yield (
@@ -80,7 +80,7 @@ def consent_file(
             "wording": np.where(decisions.is_granted, "2025-01", ""),
         }
     )
-    mixed, _ = with_broken_rows(rng, rows, _BROKEN_DECISIONS)
+    mixed = with_broken_rows(rng, rows, _BROKEN_DECISIONS)
     counts.broken, counts.rows, counts.files = len(mixed) - len(rows), len(mixed), 1
     yield "consents.csv", csv(mixed)
 

@@ -7,7 +7,7 @@ import numpy as np
 from rapport.demo.catalogue import CONSUMED, FRAGILE, Catalogue
 from rapport.demo.chance import Flags, Numbers, Texts, pick, pick_each, texts, within
 from rapport.demo.people import NEVER, ONCE, SUBSCRIBER, People
-from rapport.demo.seasons import DAY, HOUR, Calendar, daytime
+from rapport.demo.seasons import DAY, HOUR, Calendar, daytime, months
 
 CHANNELS = ("web", "app", "phone", "marketplace", "store")
 PRODUCT, SHIPPING, DISCOUNT = range(3)
@@ -143,7 +143,7 @@ def _products(
 ) -> tuple[Numbers, Numbers]:
     """For each product line its order and its product, by what the person likes and what the month sells."""
     order = np.repeat(np.arange(len(person)), 1 + rng.poisson(people.basket[person]).clip(0, 11))
-    month = calendar.month(placed)[order]
+    month = months(placed)[order] % 12
     category = pick_each(rng, people.likes[person[order]] * catalogue.best_months[month])
     place = pick(rng, 1 / np.arange(2, catalogue.products_in_category + 2), len(order))
     return order, category * catalogue.products_in_category + place
@@ -161,7 +161,7 @@ def _bad_deliveries(
     """Late, broken or wrong: more of them before Christmas and with things that break."""
     fragile = np.zeros(len(person))
     fragile[order[catalogue.is_of(product, FRAGILE)]] = 0.05
-    return rng.random(len(person)) < 0.045 + fragile + 0.05 * (calendar.month(placed) == 12)
+    return rng.random(len(person)) < 0.045 + fragile + 0.05 * (months(placed) % 12 == 11)
 
 
 def _lines(

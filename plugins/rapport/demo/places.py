@@ -109,7 +109,7 @@ COUNTRIES: tuple[Country, ...] = (
         "Stockholm=11#_## Göteborg=41#_## Malmö=21#_## Uppsala=75#_##",
     ),
     _country(
-        "DK", 0.03, "Copenhagen", "da", "45 - 20######", "ApS",
+        "DK", 0.03, "Copenhagen", "da", "45 - 201#####", "ApS",
         "Freja Mette Signe Sofie Maren Ida Rasmus Søren Mikkel Jens Magnus Emil",
         "Nielsen Hansen Sørensen Rasmussen Møller Kjær Holm Lund Bach Friis Skov Juhl",
         "København=1### Aarhus=8000 Odense=5000 Aalborg=9000",

@@ -1,6 +1,6 @@
 """The online shop's exports: order headers by month, order lines by quarter, refunds in one file."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from rapport.demo.dirt import Breakages, typed_emails, typed_phones, with_broken
 from rapport.demo.orders import CHANNELS, Lines, Orders
 from rapport.demo.people import NEVER, People
 from rapport.demo.refunds import Refunds
-from rapport.demo.seasons import DAY, Calendar, spaced
+from rapport.demo.seasons import DAY, Calendar, month_name, months, quarter_name, spaced
 from rapport.demo.truth import FeedCounts, Sightings
 from rapport.demo.writing import csv, gzipped
 
@@ -29,7 +29,6 @@ _BROKEN_LINES: Breakages = (
     ("placed", "2025-13-41 99:00:00"),
 )
 _BROKEN_REFUNDS: Breakages = (("refund", ""), ("amount", "12.5O"), ("given_back", "soon"))
-_LINE_WORDS = texts(["article", "delivery", "voucher"])
 
 
 def order_files(
@@ -53,25 +52,26 @@ def order_files(
     order, changed, state, is_cancelled = (
         values[by_change] for values in (order, changed, state, is_cancelled)
     )
-    rows = pd.DataFrame(
-        {
-            "number": orders.id[order],
-            "placed": spaced(orders.placed[order]),
-            "changed": spaced(changed),
-            "cancelled": np.where(is_cancelled, spaced(np.where(is_cancelled, changed, 0)), ""),
-            "state": state,
-            "channel": texts(CHANNELS)[orders.channel[order]],
+    shipping, discount, total = euros(orders.shipping), euros(orders.discount), euros(orders.total)
+
+    def rows(chosen: Numbers) -> pd.DataFrame:
+        of, is_last = order[chosen], is_cancelled[chosen]
+        table = {
+            "number": orders.id[of],
+            "placed": spaced(orders.placed[of]),
+            "changed": spaced(changed[chosen]),
+            "cancelled": np.where(is_last, spaced(changed[chosen]), ""),
+            "state": state[chosen],
+            "channel": texts(CHANNELS)[orders.channel[of]],
             "currency": "EUR",
-            "shipping": euros(orders.shipping)[order],
-            "discount": euros(orders.discount)[order],
-            "total": euros(orders.total)[order],
+            "shipping": shipping[of],
+            "discount": discount[of],
+            "total": total[of],
         }
-    )
-    for column, values in who.items():
-        rows[column] = values[order]
-    mixed, taken = with_broken_rows(rng, rows, _BROKEN_ORDERS)
-    counts.broken = len(mixed) - len(rows)
-    yield from _csv_files("orders", mixed, months(changed)[taken], counts)
+        return pd.DataFrame(table | {column: values[of] for column, values in who.items()})
+
+    files = {month: f"orders_{month_name(month)}" for month in np.unique(months(changed)).tolist()}
+    yield from _csv_files(rng, rows, months(changed), files, _BROKEN_ORDERS, counts)
 
 
 def line_files(
@@ -82,32 +82,33 @@ def line_files(
     counts: FeedCounts,
 ) -> Iterator[tuple[str, bytes]]:
     """Every line, by quarter. An export also holds the next quarter's first day, as the next one does."""
-    is_product = lines.product >= 0
-    product = np.where(is_product, lines.product, 0)
-    kind = _LINE_WORDS[lines.kind]
-    other = np.where(kind == "delivery", "Delivery", "Voucher").astype(object)
-    rows = pd.DataFrame(
-        {
-            "order": orders.id[lines.order],
-            "line": lines.line,
-            "placed": spaced(lines.booked),
-            "kind": kind,
-            "article": np.where(is_product, catalogue.sku[product], ""),
-            "title": np.where(is_product, catalogue.name[product], other),
-            "category": np.where(is_product, texts(catalogue.categories)[catalogue.category[product]], ""),
-            "pieces": texts([str(quantity) for quantity in lines.quantity.tolist()]),
-            "price": euros(lines.price),
-        }
-    )
-    quarter = quarters(lines.booked)
-    previous = quarters(lines.booked - DAY)
+    quarter, previous = months(lines.booked) // 3, months(lines.booked - DAY) // 3
     overlap = np.flatnonzero((previous < quarter) & (previous >= quarter[0]))
     counts.duplicates = len(overlap)
-    labels = np.concatenate([quarter, previous[overlap]])
-    everything = pd.concat([rows, rows.iloc[overlap]], ignore_index=True)
-    mixed, taken = with_broken_rows(rng, everything, _BROKEN_LINES)
-    counts.broken = len(mixed) - len(everything)
-    yield from _csv_files("order_lines", mixed, labels[taken], counts)
+    line = np.concatenate([np.arange(len(lines.order)), overlap])
+    exported = np.concatenate([quarter, previous[overlap]])
+
+    def rows(chosen: Numbers) -> pd.DataFrame:
+        of = line[chosen]
+        kind, product, is_product = lines.kind[of], lines.product[of], lines.product[of] >= 0
+        other = texts(["", "Delivery", "Voucher"])[kind]
+        return pd.DataFrame(
+            {
+                "order": orders.id[lines.order[of]],
+                "line": lines.line[of],
+                "placed": spaced(lines.booked[of]),
+                "kind": texts(["article", "delivery", "voucher"])[kind],
+                "article": np.where(is_product, catalogue.sku[product], ""),
+                "title": np.where(is_product, catalogue.name[product], other),
+                "category": np.where(is_product, categories[product], ""),
+                "pieces": texts([str(quantity) for quantity in lines.quantity[of].tolist()]),
+                "price": euros(lines.price[of]),
+            }
+        )
+
+    files = {number: f"order_lines_{quarter_name(number)}" for number in np.unique(exported).tolist()}
+    categories = texts(catalogue.categories)[catalogue.category]
+    yield from _csv_files(rng, rows, exported, files, _BROKEN_LINES, counts)
 
 
 def refund_file(
@@ -127,7 +128,7 @@ def refund_file(
             "why": refunds.kind,
         }
     )
-    mixed, _ = with_broken_rows(rng, rows, _BROKEN_REFUNDS)
+    mixed = with_broken_rows(rng, rows, _BROKEN_REFUNDS)
     counts.broken, counts.rows, counts.files = len(mixed) - len(rows), len(mixed), 1
     yield "refunds.csv", csv(mixed)
 
@@ -135,16 +136,6 @@ def refund_file(
 def euros(cents: Numbers) -> Texts:
     """`12.50` for each."""
     return texts([f"{amount / 100:.2f}" for amount in cents.tolist()])
-
-
-def months(wall: Numbers) -> Texts:
-    """`2026-06` for each; what cannot be in the calendar's months is not there."""
-    return texts(np.datetime_as_string(wall.astype("datetime64[s]"), unit="M").tolist())
-
-
-def quarters(wall: Numbers) -> Texts:
-    """`2026-q2` for each."""
-    return texts([f"{month[:4]}-q{(int(month[5:]) + 2) // 3}" for month in months(wall)])
 
 
 def _buyers(
@@ -181,9 +172,24 @@ def _buyers(
 
 
 def _csv_files(
-    feed: str, rows: pd.DataFrame, labels: Texts, counts: FeedCounts
+    rng: np.random.Generator,
+    rows: Callable[[Numbers], pd.DataFrame],
+    exported: Numbers,
+    files: dict[int, str],
+    breakages: Breakages,
+    counts: FeedCounts,
 ) -> Iterator[tuple[str, bytes]]:
-    for label, part in rows.groupby(labels, sort=True):
+    """A gzipped file for each of `files`, with those rows whose `exported` is its key; made one at a time.
+
+    Args:
+        rows: makes the rows at the given positions.
+    """
+    broken_in = rng.choice(list(files), len(breakages))
+    for number, name in files.items():
+        part = rows(np.flatnonzero(exported == number))
+        wrong = [breakages[which] for which in np.flatnonzero(broken_in == number).tolist()]
+        part = with_broken_rows(rng, part, wrong)
         counts.files += 1
         counts.rows += len(part)
-        yield f"{feed}_{label}.csv.gz", gzipped(csv(part))
+        counts.broken += len(wrong)
+        yield f"{name}.csv.gz", gzipped(csv(part))

@@ -45,10 +45,6 @@ class Calendar:
         """Seconds since 1970 in UTC for seconds of the shop's wall clock."""
         return wall - self.offsets[self.day(wall).clip(0, self.days - 1)]
 
-    def month(self, wall: Numbers) -> Numbers:
-        """The month of the year, 1 to 12."""
-        return wall.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64) % 12 + 1
-
     def moments(self, rng: np.random.Generator, day: Numbers) -> Numbers:
         """A time of day on each of the days, by the hours that people shop in, never at or after `end`."""
         bounds = np.cumsum(_BUSY_HOURS) / sum(_BUSY_HOURS)
@@ -80,6 +76,21 @@ def calendar(end: datetime) -> Calendar:
         offsets=np.array(offsets, dtype=np.int64),
         busy=np.concatenate([[0.0], np.cumsum(busyness)]),
     )
+
+
+def months(wall: Numbers) -> Numbers:
+    """Months since January 1970; modulo 12 it is 0 in January."""
+    return wall.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
+
+
+def month_name(month: int) -> str:
+    """`2026-06` for a month since January 1970."""
+    return f"{1970 + month // 12}-{month % 12 + 1:02d}"
+
+
+def quarter_name(quarter: int) -> str:
+    """`2026-q2` for a quarter since the beginning of 1970."""
+    return f"{1970 + quarter // 4}-q{quarter % 4 + 1}"
 
 
 def daytime(wall: Numbers) -> Numbers:

@@ -23,7 +23,7 @@ FEEDS = (
     "orders", "order_lines", "refunds", "web_events", "ticket_versions", "ticket_events", "survey_responses",
     "contacts", "consents",
 )  # fmt: skip
-FEWEST, MOST = 50, 500_000
+FEWEST, MOST = 50, 200_000
 # Counted up when the same seed begins to give other files.
 _EDITION = 1
 
@@ -35,7 +35,7 @@ def write_shop(folder: Path, *, seed: int = 1, customers: int = 2000, end: datet
     was cut off while it was written is written again.
 
     Args:
-        customers: how many people have an account, bought as guests or subscribed, 50 to 500,000.
+        customers: how many people have an account, bought as guests or subscribed, 50 to 200,000.
         end: the latest time in the feeds, with a time zone.
 
     Raises:

@@ -122,7 +122,7 @@ def version_file(
             "country": people.country_texts("code")[person][ticket],
         }
     )
-    mixed, _ = with_broken_rows(rng, rows, _BROKEN_VERSIONS)
+    mixed = with_broken_rows(rng, rows, _BROKEN_VERSIONS)
     counts.broken, counts.rows, counts.files = len(mixed) - len(rows), len(mixed), 1
     yield "ticket_versions.csv", csv(mixed)
 
@@ -152,7 +152,7 @@ def event_file(
         dtype=object,
     )
     rows = rows.iloc[np.lexsort((number, ticket, at))].reset_index(drop=True)
-    mixed, _ = with_broken_rows(rng, rows, _BROKEN_EVENTS)
+    mixed = with_broken_rows(rng, rows, _BROKEN_EVENTS)
     counts.broken, counts.rows, counts.files = len(mixed) - len(rows), len(mixed), 1
     columns = list(mixed.columns)
     written = [

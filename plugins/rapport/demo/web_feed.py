@@ -11,8 +11,7 @@ from rapport.demo.chance import Flags, Numbers, Texts, texts
 from rapport.demo.dirt import typed_emails
 from rapport.demo.orders import Orders
 from rapport.demo.people import People
-from rapport.demo.sales_feeds import quarters
-from rapport.demo.seasons import Calendar, iso
+from rapport.demo.seasons import Calendar, iso, months, quarter_name
 from rapport.demo.truth import FeedCounts, Sightings
 from rapport.demo.visits import (
     ADD_TO_CART,
@@ -61,9 +60,8 @@ def web_event_files(
     typed = typed_emails(rng, email)
 
     size = len(events.name)
-    quarter = quarters(events.occurred)
-    names, delivered = np.unique(quarter.astype(str), return_inverse=True)
-    last = len(names) - 1
+    quarters, delivered = np.unique(months(events.occurred) // 3, return_inverse=True)
+    last = len(quarters) - 1
     late = rng.random(size) < 0.003
     delivered = np.minimum(delivered + late, last)
     twice = np.flatnonzero(rng.random(size) < 0.004)
@@ -72,7 +70,7 @@ def web_event_files(
     position = np.concatenate([np.arange(size), twice])
     delivered = np.concatenate([delivered, again])
     broken_in = rng.integers(0, last + 1, len(_BROKEN))
-    for number, name in enumerate(names.tolist()):
+    for number, quarter in enumerate(quarters.tolist()):
         here = position[delivered == number]
         written = _lines(events, sessions, devices, typed, orders, catalogue, calendar, here)
         for wrong in (_BROKEN[which] for which in np.flatnonzero(broken_in == number)):
@@ -81,7 +79,7 @@ def web_event_files(
             counts.broken += 1
         counts.files += 1
         counts.rows += len(written)
-        yield f"web_events_{name}.jsonl.gz", gzipped(("\n".join(written) + "\n").encode())
+        yield f"web_events_{quarter_name(quarter)}.jsonl.gz", gzipped(("\n".join(written) + "\n").encode())
 
 
 def _emails(
@@ -169,8 +167,7 @@ def _origins(calendar: Calendar) -> Texts:
 
 def _origin_codes(events: Events, sessions: Sessions, calendar: Calendar, chosen: Numbers) -> Numbers:
     """Only the first page of a session tells where it comes from."""
-    occurred = events.occurred[chosen].astype("datetime64[s]").astype("datetime64[M]").astype(np.int64)
-    month, year = occurred % 12 + 1, occurred // 12 + 1970
+    month, year = months(events.occurred[chosen]) % 12 + 1, months(events.occurred[chosen]) // 12 + 1970
     season = np.where((month >= 3) & (month <= 5), 1, np.where(month >= 11, 2, 0))
     code = (year - (calendar.start // (365 * 86_400) + 1970)) * 3 + season
     origin = np.where(events.is_first[chosen], sessions.origin[events.session[chosen]], 0)
