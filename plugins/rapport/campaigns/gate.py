@@ -1,0 +1,87 @@
+"""What stops an edition as a whole: failed tests or steps, stale sources, a template that does not render."""
+
+from datetime import datetime
+
+import psycopg
+
+from rapport.campaigns.campaign import Campaign
+from rapport.delivery.configuration import Sender
+from rapport.delivery.faults import RenderError
+from rapport.delivery.personal_data import contexts, recipients
+from rapport.delivery.rendering import compile_mail
+from rapport.ledger import Run
+from rapport.settings import Settings
+
+SAMPLE = 200  # mails
+TOLERATED = 5  # mails of the sample that may fail to render: one person's fault skips that person
+
+
+def run_fault(connection: psycopg.Connection, run: Run, settings: Settings) -> str | None:
+    """Why nothing of this run may be sent, or None. The first of what is wrong, by name."""
+    test = connection.execute(
+        "select min(test) from ops.test_results where run_id = %s and status in ('fail', 'error')",
+        [run.run_id],
+    ).fetchone()
+    if test is not None and test[0] is not None:
+        return f"failed_test: {test[0]}"
+    # Planning and sending do not judge themselves: a campaign file that was wrong stops no other campaign.
+    step = connection.execute(
+        """
+        select min(step) from (
+            select distinct on (dag, step) step, state
+            from ops.run_steps
+            where run_id = %s and step not in ('plan_campaigns', 'send_due')
+            order by dag, step, step_id desc
+        ) as last_tries
+        where state = 'failed'
+        """,
+        [run.run_id],
+    ).fetchone()
+    if step is not None and step[0] is not None:
+        return f"failed_step: {step[0]}"
+    return _stale_source(connection, run, settings)
+
+
+def template_fault(
+    connection: psycopg.Connection, campaign: Campaign, edition_id: str, sender: Sender, secret: bytes
+) -> str | None:
+    """Why the edition's template may not be sent, or None, from a sample of its planned messages."""
+    rows = connection.execute(
+        """
+        select message_id from activation.messages
+        where edition_id = %s and state = 'planned'
+        order by message_id limit %s
+        """,
+        [edition_id, SAMPLE],
+    ).fetchall()
+    template = compile_mail(campaign.subject, campaign.preheader, campaign.source)
+    people = recipients(connection, [row[0] for row in rows])
+    faults = []
+    for context in contexts(connection, campaign, sender, secret, people).values():
+        try:
+            template.render(context)
+        except RenderError as error:
+            faults.append(str(error))
+    if faults and (len(faults) > TOLERATED or len(faults) == len(people)):
+        return f"template_error: {len(faults)} of {len(people)} mails do not render: {faults[0]}"
+    return None
+
+
+def _stale_source(connection: psycopg.Connection, run: Run, settings: Settings) -> str | None:
+    from rapport.sources.configuration import read_feeds
+
+    newest: dict[str, datetime | None] = dict(
+        connection.execute(
+            """
+            select feed, max(newest_record_at) from ops.load_batches
+            where batch_id <= %s group by feed
+            """,
+            [run.max_batch_id],
+        ).fetchall()
+    )
+    for feed in read_feeds(settings):
+        limit = feed.freshness.error_after if feed.freshness else None
+        newest_at = newest.get(feed.name)
+        if limit is not None and (newest_at is None or run.as_of - newest_at > limit):
+            return f"stale_source: {feed.name}"
+    return None

@@ -1,0 +1,55 @@
+"""The filters of mails that are Rapport's own, and a guard for Jinja's."""
+
+import re
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from functools import wraps
+from typing import Any
+
+from rapport.delivery.faults import EMPTY, RenderError
+
+
+def money(value: Any, currency: str = "") -> str:
+    """1234.5 → `1,234.50`, with the currency's code after it where one is given."""
+    try:
+        amount = Decimal(str(value)).quantize(Decimal("0.01"))
+    except InvalidOperation:
+        raise RenderError("the filter money was given something that is no number") from None
+    return f"{amount:,} {currency}".rstrip()
+
+
+def day(value: Any) -> str:
+    """A date or time, or its ISO 8601 text, → `3 July 2026`."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise RenderError("the filter date was given something that is no date") from None
+    if not isinstance(value, date):
+        raise RenderError("the filter date was given something that is no date")
+    return f"{value.day} {value:%B %Y}"
+
+
+def web_address(value: Any) -> str:
+    """The value if it is an http(s) address, so that data can never become a script."""
+    if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s<>\"'`\\]+", value):
+        raise RenderError("the filter url was given something that is no http(s) address")
+    return value
+
+
+def of_something(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """The filter, but for nothing: Jinja's own would write the word None."""
+    if name in ("d", "default"):
+        return function
+
+    @wraps(function)
+    def filtered(*args: Any, **kwargs: Any) -> Any:
+        if args[-1] is None or args[0] is None:
+            raise RenderError(EMPTY)
+        return function(*args, **kwargs)
+
+    return filtered
+
+
+OWN_FILTERS: dict[str, Callable[..., Any]] = {"money": money, "date": day, "url": web_address}

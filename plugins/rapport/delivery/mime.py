@@ -1,0 +1,69 @@
+"""A mail as MIME bytes, the same bytes each time."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from email.errors import HeaderParseError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import EmailPolicy
+from email.utils import format_datetime
+from uuid import UUID
+
+from rapport.delivery.configuration import Sender
+from rapport.delivery.faults import RenderError
+from rapport.delivery.rendering import Rendered
+
+
+@dataclass(frozen=True)
+class Mail:
+    """One person's mail as transports take it. `recipient` is an e-mail address."""
+
+    message_id: UUID
+    recipient: str
+    sender: Sender
+    rendered: Rendered
+    unsubscribe_url: str
+    due_at: datetime
+
+
+class _MailPolicy(EmailPolicy):
+    """Folds headers as usual but List-Unsubscribe: Python would encode it once its address is long, and mail
+    providers then no longer understand it."""
+
+    def fold(self, name: str, value: str) -> str:
+        return f"{name}: {value}{self.linesep}" if name == "List-Unsubscribe" else super().fold(name, value)
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        if name == "List-Unsubscribe":
+            return self.fold(name, value).encode("ascii")
+        return super().fold_binary(name, value)
+
+
+_POLICY = _MailPolicy()
+
+
+def mime_bytes(mail: Mail) -> bytes:
+    """The mail: multipart/alternative, text before HTML, lines ended by a line feed.
+
+    Raises:
+        RenderError: the address or a header cannot be written; the message does not repeat it.
+    """
+    sender = mail.sender
+    message = EmailMessage(policy=_POLICY)
+    try:
+        message["From"] = Address(sender.name, addr_spec=sender.address)
+        message["To"] = Address(addr_spec=mail.recipient)
+        message["Reply-To"] = Address(addr_spec=sender.reply_to)
+        message["Subject"] = mail.rendered.subject
+        message["Date"] = format_datetime(mail.due_at)
+        message["Message-ID"] = f"<{mail.message_id}@{sender.address.rpartition('@')[2]}>"
+        message["List-Unsubscribe"] = (
+            f"<{mail.unsubscribe_url}>, <mailto:{sender.unsubscribe_address}?subject=unsubscribe>"
+        )
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        message.set_content(mail.rendered.text, cte="quoted-printable")
+        message.add_alternative(mail.rendered.html, subtype="html", cte="quoted-printable")
+        message.set_boundary(f"={mail.message_id.hex}")
+        return message.as_bytes()
+    except (ValueError, IndexError, HeaderParseError, UnicodeError):
+        raise RenderError("the address or a header of the mail cannot be written") from None

@@ -1,0 +1,244 @@
+"""Every message once, through any crash, and nobody who should not get it any more."""
+
+import email
+import email.policy
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from campaigns.small_shop import DAY, MONDAY, WEEKLY, WELCOME, SmallShop
+from rapport.delivery.outbox import anything_due, send_due
+from rapport.errors import ConfigurationError
+
+
+def test_what_is_approved_and_due_arrives_once(shop: SmallShop) -> None:
+    for name in ("anna", "bert"):
+        shop.add(name, first_name=name.title())
+    shop.plan()
+    assert not anything_due(shop.url, now=MONDAY - timedelta(seconds=1))
+    assert send_due(shop.url, shop.settings, now=MONDAY - timedelta(seconds=1)).accepted == 0
+    assert anything_due(shop.url, now=MONDAY)
+    counts = send_due(shop.url, shop.settings, now=MONDAY)
+    assert (counts.accepted, counts.skipped, counts.expired, counts.held) == (2, 0, 0, [])
+    mails = shop.mails()
+    assert send_due(shop.url, shop.settings, now=MONDAY + DAY).accepted == 0
+    assert shop.mails() == mails
+    assert not anything_due(shop.url, now=MONDAY)
+    assert shop.messages() == {"anna": ("accepted", None), "bert": ("accepted", None)}
+    assert shop.editions() == {"weekly/2026-06-29T09:00:00Z": ("done", None)}
+    parsed = [email.message_from_bytes(mail, policy=email.policy.default) for mail in mails.values()]
+    assert sorted(mail["To"] for mail in parsed) == ["anna@mail.example", "bert@mail.example"]
+    assert sorted(mail["Subject"] for mail in parsed) == ["News for Anna", "News for Bert"]
+
+
+def test_a_held_edition_is_never_sent(shop: SmallShop) -> None:
+    shop.add("anna")
+    shop.plan()
+    shop.execute("update activation.editions set state = 'held'")
+    assert send_due(shop.url, shop.settings, now=MONDAY).accepted == 0
+    assert shop.messages() == {"anna": ("planned", None)}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("update marts.consents set is_granted = false", "no_consent"),
+        (
+            """
+            insert into activation.suppressions
+            select recipient_key, 'news', 'x', now() from activation.recipients
+            """,
+            "suppressed",
+        ),
+        ("delete from segments.members where segment = 'active'", "no_longer_matches"),
+        ("insert into segments.members values ('unhappy', 'anna', 'x')", "no_longer_matches"),
+    ],
+)
+def test_what_changed_since_planning_is_heeded(shop: SmallShop, change: str, reason: str) -> None:
+    shop.add("anna")
+    shop.plan()
+    shop.execute(change)
+    assert send_due(shop.url, shop.settings, now=MONDAY).skipped == 1
+    assert shop.messages() == {"anna": ("skipped", reason)}
+    assert shop.mails() == {}
+
+
+def test_a_campaign_on_entering_asks_again_whether_they_are_still_in(shop: SmallShop) -> None:
+    shop.write("campaigns/weekly.yml", WELCOME + "audience: {include: [active]}\n")
+    shop.add("anna", segments=("active", "new_customers"))
+    shop.plan()
+    shop.leave("anna", "new_customers")
+    send_due(shop.url, shop.settings, now=MONDAY)
+    assert shop.messages() == {"anna": ("skipped", "no_longer_matches")}
+
+
+def test_the_cap_holds_at_the_last_moment_too(shop: SmallShop) -> None:
+    shop.write("campaigns/second.yml", WEEKLY)
+    shop.add("anna")
+    shop.plan()
+    shop.write("delivery.yml", "frequency_cap: {messages: 1, per: 7d}")
+    counts = send_due(shop.url, shop.settings, now=MONDAY)
+    assert (counts.accepted, counts.skipped) == (1, 1)
+    assert len(shop.mails()) == 1
+
+
+def test_a_mail_that_is_too_late_is_dropped(shop: SmallShop) -> None:
+    shop.add("anna")
+    shop.plan()
+    counts = send_due(shop.url, shop.settings, now=MONDAY + 2 * DAY + timedelta(seconds=1))
+    assert (counts.accepted, counts.expired) == (0, 1)
+    assert shop.messages() == {"anna": ("expired", "too_late")}
+    assert shop.editions() == {"weekly/2026-06-29T09:00:00Z": ("done", None)}
+
+
+def test_people_merged_after_planning_get_one_mail(shop: SmallShop) -> None:
+    shop.add("anna")
+    shop.add("anne")
+    run = shop.run()
+    shop.plan(run=run)
+    shop.leave("anne", "active")
+    shop.merge("anne", "anna", run)
+    send_due(shop.url, shop.settings, now=MONDAY)
+    assert sorted(shop.messages().values()) == [("accepted", None), ("skipped", "merged")]
+    assert len(shop.mails()) == 1
+
+
+def test_one_who_does_not_render_is_skipped_and_the_others_get_it(shop: SmallShop) -> None:
+    shop.write("campaigns/weekly.yml", WEEKLY.replace("customer.first_name or 'you'", "customer.first_name"))
+    shop.add("anna", first_name="Anna")
+    shop.add("bert")
+    shop.plan()
+    send_due(shop.url, shop.settings, now=MONDAY)
+    assert shop.messages() == {"anna": ("accepted", None), "bert": ("skipped", "render_error")}
+
+
+def test_many_who_do_not_render_hold_the_edition(shop: SmallShop, caplog: pytest.LogCaptureFixture) -> None:
+    shop.write("campaigns/weekly.yml", WEEKLY.replace("customer.first_name or 'you'", "customer.first_name"))
+    for number in range(20):
+        shop.add(f"person{number}", first_name="Same")
+    shop.plan()
+    shop.execute("update marts.customers set first_name = null where customer_id < 'person14'")
+    counts = send_due(shop.url, shop.settings, now=MONDAY)
+    assert counts.held == ["weekly/2026-06-29T09:00:00Z"]
+    assert shop.editions() == {"weekly/2026-06-29T09:00:00Z": ("held", "render_errors: 6 of 20")}
+    assert "mail.example" not in caplog.text
+    assert "Same" not in caplog.text
+    # Mended and planned afresh, those who were left out get it, and the others not again.
+    mails = shop.mails()
+    shop.execute("update marts.customers set first_name = 'Same'")
+    shop.plan(MONDAY + timedelta(hours=1))
+    assert send_due(shop.url, shop.settings, now=MONDAY + timedelta(hours=1)).accepted == 6
+    assert len(shop.mails()) == 20
+    assert mails.items() <= shop.mails().items()
+
+
+def test_an_edit_after_planning_waits_for_a_new_plan(shop: SmallShop) -> None:
+    shop.add("anna", first_name="Anna")
+    shop.plan()
+    shop.write("campaigns/weekly.yml", WEEKLY.replace("News", "Changed"))
+    shop.write("templates/letter.mjml", "broken {{")
+    send_due(shop.url, shop.settings, now=MONDAY)
+    (mail,) = shop.mails().values()
+    assert b"Subject: News for Anna" in mail
+
+
+def test_another_transport_than_the_local_mailbox_is_refused(shop: SmallShop) -> None:
+    shop.write("delivery.yml", "transport: sendgrid")
+    with pytest.raises(
+        ConfigurationError, match=r"delivery.yml: transport: the local mailbox is the only transport"
+    ):
+        send_due(shop.url, shop.settings, now=MONDAY)
+
+
+def test_a_second_sender_leaves_the_work_to_the_first(
+    shop: SmallShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rapport.delivery import outbox
+
+    shop.add("anna")
+    shop.plan()
+    monkeypatch.setattr(outbox, "PATIENCE", "50ms")
+    with psycopg.connect(shop.url) as other:
+        other.execute("select pg_advisory_lock(%s)", [outbox.SEND_LOCK])
+        assert send_due(shop.url, shop.settings, now=MONDAY).accepted == 0
+    assert send_due(shop.url, shop.settings, now=MONDAY).accepted == 1
+
+
+def test_a_sender_killed_in_the_middle_loses_and_doubles_nothing(shop: SmallShop, tmp_path: Path) -> None:
+    people = 1500
+    shop.execute(
+        """
+        insert into marts.customers
+        select 'c' || n, 'c' || n || '@mail.example', 'Name ' || n, null, 1, null
+        from generate_series(1, %s) as n
+        """,
+        people,
+    )
+    shop.execute(
+        "insert into marts.consents select email, 'email', 'news', true, null, null from marts.customers"
+    )
+    shop.execute("insert into segments.members select 'active', customer_id, 'x' from marts.customers")
+    shop.plan()
+
+    undisturbed = _copy_of(shop, tmp_path)
+    send_due(undisturbed.url, undisturbed.settings, now=MONDAY)
+    assert len(undisturbed.mails()) == people
+
+    kills = 0
+    for mails_before_the_kill in (40, 520, 900):
+        sender = subprocess.Popen(
+            [sys.executable, "-c", _SENDER, shop.url, str(shop.settings.home), str(shop.settings.config)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        new = shop.settings.mailbox / "new"
+        while sender.poll() is None and (not new.exists() or len(os.listdir(new)) < mails_before_the_kill):
+            time.sleep(0.005)
+        kills += sender.poll() is None
+        sender.send_signal(signal.SIGKILL)
+        sender.wait()
+    assert kills == 3
+    left = shop.execute("select count(*) from activation.messages where state = 'sending'")[0][0]
+    assert left > 0
+    send_due(shop.url, shop.settings, now=MONDAY)
+
+    assert shop.mails() == undisturbed.mails()
+    assert list((shop.settings.mailbox / "tmp").iterdir()) == []
+    rows = "select message_id, customer_id, recipient_key, state from activation.messages order by 1"
+    assert shop.execute(rows) == undisturbed.execute(rows)
+    assert shop.editions() == undisturbed.editions()
+
+
+_SENDER = """
+import sys
+from pathlib import Path
+from campaigns.small_shop import MONDAY
+from rapport.delivery.outbox import send_due
+from rapport.settings import Settings
+environment = {"RAPPORT_HOME": sys.argv[2], "RAPPORT_CONFIG": sys.argv[3]}
+send_due(sys.argv[1], Settings.from_environment(environment), now=MONDAY)
+"""
+
+
+def _copy_of(shop: SmallShop, folder: Path) -> SmallShop:
+    """The same shop with a database and a home of its own."""
+    server, _, name = shop.url.rpartition("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s",
+            [name],
+        )
+        connection.execute(f"create database {name}_copy template {name}")
+    home = folder / "copy"
+    home.mkdir()
+    if shop.settings.home.exists():
+        shutil.copytree(shop.settings.home, home, dirs_exist_ok=True)
+    return SmallShop(f"{server}/{name}_copy", replace(shop.settings, home=home))
