@@ -6,7 +6,7 @@ with ratings as (
 select distinct on (source, ticket_id)
     source,
     ticket_id,
-    cast(rating as numeric) as csat_score,
+    trim_scale(cast(rating as numeric)) as csat_score,
     occurred_at as rated_at
 from ratings
 order by source, ticket_id, occurred_at desc, event_sequence desc nulls last, event_id desc
