@@ -15,6 +15,13 @@ returned as (
     group by source, tied_order_id, product_id
 ),
 
+returned_orders as (
+    select distinct
+        source,
+        order_id
+    from returned
+),
+
 bought as (
     select
         lines.source,
@@ -22,7 +29,8 @@ bought as (
         lines.product_id,
         sum(lines.quantity) as quantity
     from lines
-    where (lines.source, lines.order_id) in (select returned.source, returned.order_id from returned)
+    inner join returned_orders
+        on lines.source = returned_orders.source and lines.order_id = returned_orders.order_id
     group by lines.source, lines.order_id, lines.product_id
 )
 

@@ -1,4 +1,4 @@
--- Every order with a line of positive quantity that staging shows is in the mart, with the amount of its lines.
+-- Every order with a line of positive quantity that staging shows is in the mart, with its lines' amount.
 with lines as (
     select * from {{ ref('stg_order_lines') }}
     where quantity > 0

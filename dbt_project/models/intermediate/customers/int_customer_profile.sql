@@ -10,8 +10,8 @@
     {'model': 'stg_survey_responses', 'seen_at': 'responded_at', 'precedence': 3},
     {'model': 'stg_consents', 'seen_at': 'decided_at', 'precedence': 3},
 ] -%}
-{%- set fields = ['first_name', 'last_name', 'country', 'city', 'postal_code', 'time_zone'] -%}
-{%- set contact_fields = ['language', 'company_name'] -%}
+{%- set shared_fields = ['first_name', 'last_name', 'country', 'city', 'postal_code', 'time_zone'] -%}
+{%- set fields = shared_fields + ['language', 'company_name'] -%}
 
 with identifiers as (
     select * from {{ ref('stg_identifiers') }}
@@ -26,12 +26,9 @@ records as (
     {% set is_contact = stream.model == 'stg_contacts' %}
     select
         {{ customer_of(contact=is_contact) }} as customer_id,
-        {% for field in fields %}
-        record.{{ field }},
-        {% endfor %}
-        {% for field in contact_fields %}
-        {{ 'record.' ~ field if is_contact else 'cast(null as text) as ' ~ field }},
-        {% endfor %}
+        record.{{ shared_fields | join(', record.') }},
+        {{ 'record.' if is_contact else 'cast(null as text) as ' }}language,
+        {{ 'record.' if is_contact else 'cast(null as text) as ' }}company_name,
         {{ stream.precedence }} as precedence,
         record.{{ stream.seen_at }} as seen_at
     from {{ ref(stream.model) }} as record
@@ -40,10 +37,9 @@ records as (
     {% endfor %}
     select
         customer_id,
-        {{ fields | join(',\n        ') }},
-        {% for field in contact_fields %}
-        cast(null as text) as {{ field }},
-        {% endfor %}
+        {{ shared_fields | join(', ') }},
+        cast(null as text) as language,
+        cast(null as text) as company_name,
         2 as precedence,
         ordered_at as seen_at
     from order_lines
@@ -52,21 +48,19 @@ records as (
 descriptions as (
     select
         customer_id,
-        {{ (fields + contact_fields) | join(',\n        ') }},
+        {{ fields | join(', ') }},
         precedence,
         max(seen_at) as seen_at
     from records
-    where customer_id is not null and coalesce({{ (fields + contact_fields) | join(', ') }}) is not null
-    group by customer_id, {{ (fields + contact_fields) | join(', ') }}, precedence
+    where customer_id is not null and coalesce({{ fields | join(', ') }}) is not null
+    group by customer_id, {{ fields | join(', ') }}, precedence
 ),
 
-chosen as (
+survivors as (
     select
         customer_id,
-        {% for field in fields + contact_fields %}
-        (array_agg({{ field }} order by precedence, seen_at desc, {{ field }}) filter (
-            where {{ field }} is not null
-        ))[1] as {{ field }}{{ ',' if not loop.last }}
+        {% for field in fields %}
+        {{ survivor(field) }} as {{ field }}{{ ',' if not loop.last }}
         {% endfor %}
     from descriptions
     group by customer_id
@@ -86,11 +80,9 @@ profiles as (
         addresses.customer_id,
         addresses.email,
         addresses.phone,
-        {% for field in fields + contact_fields %}
-        chosen.{{ field }}{{ ',' if not loop.last }}
-        {% endfor %}
+        survivors.{{ fields | join(', survivors.') }}
     from addresses
-    left join chosen on addresses.customer_id = chosen.customer_id
+    left join survivors on addresses.customer_id = survivors.customer_id
 )
 
 select * from profiles

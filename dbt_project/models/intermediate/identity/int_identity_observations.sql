@@ -18,13 +18,13 @@ with observed as (
         customer_number,
         email,
         phone,
-        {{ 'contact_id' if stream.name == 'contacts' else 'cast(null as text)' }} as contact_id,
+        {{ 'contact_id' if stream.name == 'contacts' else 'cast(null as text) as contact_id' }},
         anonymous_id,
         {{ stream.record_id }} as record_id,
         {{ stream.seen_at }} as seen_at,
         batch_id
     from {{ ref(stream.model) }}
-    {{ 'union all' if not loop.last }}
+    {% if not loop.last %}union all{% endif %}
     {% endfor %}
 ),
 

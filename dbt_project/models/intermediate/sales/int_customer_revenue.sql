@@ -33,7 +33,9 @@ revenue as (
         sum(order_count) as order_count,
         case when bool_and(gross_amount is not null) then sum(gross_amount) end as gross_amount,
         sum(returned_amount) as returned_amount,
-        case when bool_and(gross_amount is not null) then sum(gross_amount + returned_amount) end as net_amount
+        case
+            when bool_and(gross_amount is not null) then sum(gross_amount + returned_amount)
+        end as net_amount
     from amounts
     group by customer_id, currency
 )

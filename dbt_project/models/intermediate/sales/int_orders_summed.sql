@@ -17,7 +17,8 @@ summed as (
         sum(quantity) as quantity,
         sum(amount) as gross_amount,
         min(currency) as currency,
-        count(currency) in (0, count(*)) and min(currency) is not distinct from max(currency) as has_one_currency,
+        count(currency) = 0
+        or (count(currency) = count(*) and min(currency) = max(currency)) as has_one_currency,
         case when min(order_status) = max(order_status) then min(order_status) end as order_status,
         case when min(sales_channel) = max(sales_channel) then min(sales_channel) end as sales_channel
     from lines

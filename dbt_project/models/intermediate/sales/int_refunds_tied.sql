@@ -28,7 +28,10 @@ tied as (
         refunds.refund_id,
         refunds.order_id,
         orders.order_id as tied_order_id,
-        case when orders.order_id is null then refunds.own_customer_id else orders.customer_id end as customer_id,
+        case
+            when orders.order_id is null then refunds.own_customer_id
+            else orders.customer_id
+        end as customer_id,
         refunds.product_id,
         refunds.kind,
         coalesce(refunds.currency, orders.currency) as currency,

@@ -1,5 +1,5 @@
--- A purchase still holds those of its levels that lie below the lowest level reached since. What a return takes
--- from it is therefore the drop of that floor, and no row has to wait for the one before it.
+-- A purchase still holds those of its levels that lie below the lowest level reached since. What a return
+-- takes from it is therefore the drop of that floor, and no row has to wait for the one before it.
 with return_lines as (
     select * from {{ ref('int_order_lines_identified') }}
     where quantity < 0

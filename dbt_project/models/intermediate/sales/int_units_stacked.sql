@@ -1,5 +1,5 @@
--- The units that a customer has of a product, as a stack: a purchase puts the levels (level_before, level_after]
--- on top, a return takes (level_after, level_before] off.
+-- The units that a customer has of a product, as a stack: a purchase puts the levels (level_before,
+-- level_after] on top, a return takes (level_after, level_before] off.
 with lines as (
     select * from {{ ref('int_order_lines_identified') }}
 ),
