@@ -1,18 +1,17 @@
 """`rapport up` and `rapport down`: Airflow's real services on this machine, detached, on 127.0.0.1 only."""
 
 import fcntl
-import json
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rapport import warehouse
 from rapport.airflow_environment import UI_USER, airflow_environment, metadata_url, ui_password
+from rapport.airflow_health import unhealthy_parts
 from rapport.detached_process import DetachedProcess, last_lines
 from rapport.embedded_postgres import EmbeddedPostgres
 from rapport.errors import ConfigurationError, RunInProgress, ServiceFailed
@@ -76,7 +75,7 @@ def up(settings: Settings, progress: Progress = print) -> ServicesUp:
             _stop(missing)
             raise
         return ServicesUp(
-            url=f"http://127.0.0.1:{settings.port}",
+            url=_address(settings),
             user=UI_USER,
             password=ui_password(settings),
             ran_already=not missing,
@@ -110,7 +109,7 @@ def down(settings: Settings, progress: Progress = print) -> None:
 def _wait_until_healthy(settings: Settings, progress: Progress) -> None:
     deadline = time.monotonic() + HEALTHY_SECONDS
     told = time.monotonic()
-    while waiting := _unhealthy(settings):
+    while waiting := unhealthy_parts(_address(settings)):
         for service in _services(settings):
             if not service.is_running:
                 raise ServiceFailed(
@@ -126,19 +125,6 @@ def _wait_until_healthy(settings: Settings, progress: Progress) -> None:
             told = time.monotonic()
             progress(f"Waiting for {', '.join(waiting)} …")
         time.sleep(0.5)
-
-
-def _unhealthy(settings: Settings) -> list[str]:
-    """The parts of Airflow that do not report themselves healthy yet."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        address = f"http://127.0.0.1:{settings.port}/api/v2/monitor/health"
-        with opener.open(address, timeout=10) as answer:
-            health = json.load(answer)
-    except (OSError, ValueError):
-        return ["api-server"]
-    parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
-    return [part for part in parts if (health.get(part) or {}).get("status") != "healthy"]
 
 
 def _migrate_airflow(settings: Settings, environment: dict[str, str]) -> None:
@@ -167,6 +153,10 @@ def _port_must_be_free(port: int) -> None:
                 f"port {port} is in use by another program ({error.strerror}); end that, "
                 "or set RAPPORT_PORT to a free port"
             ) from error
+
+
+def _address(settings: Settings) -> str:
+    return f"http://127.0.0.1:{settings.port}"
 
 
 def _stop(services: Sequence[DetachedProcess]) -> None:
