@@ -36,6 +36,7 @@ _ORIGINS: tuple[tuple[str | None, str | None, str | None], ...] = (
     (None, "newsletter", "email"),
     ("https://balkongarten.example/", "balkongarten", "partner"),
 )
+_AT_ONCE = 100_000
 _BROKEN: tuple[dict[str, Any], ...] = ({"id": None}, {"at": "yesterday"}, {"event": None}, {"value": "much"})
 
 
@@ -72,14 +73,21 @@ def web_event_files(
     broken_in = rng.integers(0, last + 1, len(_BROKEN))
     for number, quarter in enumerate(quarters.tolist()):
         here = position[delivered == number]
-        written = _lines(events, sessions, devices, typed, orders, catalogue, calendar, here)
-        for wrong in (_BROKEN[which] for which in np.flatnonzero(broken_in == number)):
-            place = int(rng.integers(0, len(written)))
-            written.insert(place, json.dumps(json.loads(written[place]) | wrong, separators=(",", ":")))
-            counts.broken += 1
+        broken_at = {
+            int(rng.integers(0, len(here))): _BROKEN[which] for which in np.flatnonzero(broken_in == number)
+        }
         counts.files += 1
-        counts.rows += len(written)
-        yield f"web_events_{quarter_name(quarter)}.jsonl.gz", gzipped(("\n".join(written) + "\n").encode())
+        counts.broken += len(broken_at)
+        counts.rows += len(here) + len(broken_at)
+        written = []
+        for begin in range(0, len(here), _AT_ONCE):
+            part = here[begin : begin + _AT_ONCE]
+            lines = _lines(events, sessions, devices, typed, orders, catalogue, calendar, part)
+            for place in sorted(broken_at.keys() & set(range(begin, begin + len(part))), reverse=True):
+                broken = json.loads(lines[place - begin]) | broken_at[place]
+                lines.insert(place - begin, json.dumps(broken, separators=(",", ":")))
+            written.append(("\n".join(lines) + "\n").encode())
+        yield f"web_events_{quarter_name(quarter)}.jsonl.gz", gzipped(b"".join(written))
 
 
 def _emails(
