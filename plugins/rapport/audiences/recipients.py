@@ -105,8 +105,8 @@ class RecipientKey:
         if known and (self.key_id, check_value) not in known:
             raise RecipientKeyChanged(
                 f"{self.origin} holds the recipient key {self.key_id}, but this warehouse's recipients were "
-                f"made with {known[0][0]}, and with another key their withdrawals would be forgotten; put the "
-                "former key back, in RAPPORT_RECIPIENT_KEY or in secrets/recipient_key under RAPPORT_HOME"
+                f"made with {known[0][0]}, and with another key their withdrawals would be forgotten; "
+                "put the former key back, in RAPPORT_RECIPIENT_KEY or in RAPPORT_HOME/secrets/recipient_key"
             )
 
 

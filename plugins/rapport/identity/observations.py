@@ -9,18 +9,19 @@ from numpy.typing import NDArray
 
 from rapport.identity.graph import Codes
 
+TEXT = pa.large_string()  # a column of plain strings ends at 2 GB
 TIMESTAMP = pa.timestamp("us", "UTC")
 
 OBSERVATIONS = pa.schema(
     [
-        ("stream", pa.string()),
-        ("source", pa.string()),
-        ("customer_number", pa.string()),
-        ("contact_id", pa.string()),
-        ("email", pa.string()),
-        ("phone", pa.string()),
-        ("anonymous_id", pa.string()),
-        ("record_id", pa.string()),
+        ("stream", TEXT),
+        ("source", TEXT),
+        ("customer_number", TEXT),
+        ("contact_id", TEXT),
+        ("email", TEXT),
+        ("phone", TEXT),
+        ("anonymous_id", TEXT),
+        ("record_id", TEXT),
         ("first_batch_id", pa.int64()),
         ("first_seen_at", TIMESTAMP),
         ("last_seen_at", TIMESTAMP),
@@ -107,16 +108,16 @@ def identifier_keys(
     kind: pa.ChunkedArray, source: pa.ChunkedArray, value: pa.ChunkedArray
 ) -> pa.ChunkedArray:
     """One text per identifier; two are equal exactly when kind, source and value are."""
-    return pc.binary_join_element_wise(kind, source, value, SEPARATOR)
+    return _joined(kind, source, value)
 
 
 def _number(observations: pa.Table, kind: str, column: str, is_scoped: bool) -> tuple[pa.Table, Codes]:
     """The kind's identifiers in order, and each row's number among them (-1 where it has none)."""
     values = observations[column]
     if is_scoped:
-        values = pc.binary_join_element_wise(observations["source"], values, SEPARATOR)
-    encoded = values.dictionary_encode().unify_dictionaries()
-    found = encoded.chunk(0).dictionary if encoded.num_chunks else pa.array([], pa.string())
+        values = _joined(observations["source"], values)
+    encoded = values.combine_chunks().dictionary_encode()
+    found = encoded.dictionary
     order = pc.sort_indices(found).to_numpy()
     number = np.empty(len(order) + 1, dtype=np.int64)
     number[order] = np.arange(len(order))
@@ -126,10 +127,9 @@ def _number(observations: pa.Table, kind: str, column: str, is_scoped: bool) -> 
         parts = pc.split_pattern(ordered, SEPARATOR, max_splits=1)
         source, value = pc.list_element(parts, 0), pc.list_element(parts, 1)
     else:
-        source, value = pa.array([""] * len(ordered), pa.string()), ordered
-    table = pa.table({"kind": pa.array([kind] * len(ordered), pa.string()), "source": source, "value": value})
-    indices = [pc.fill_null(chunk.indices, -1).to_numpy() for chunk in encoded.chunks]
-    return table, number[np.concatenate(indices)] if indices else np.empty(0, dtype=np.int64)
+        source, value = pa.array([""] * len(ordered), TEXT), ordered
+    table = pa.table({"kind": pa.array([kind] * len(ordered), TEXT), "source": source, "value": value})
+    return table, number[pc.fill_null(encoded.indices, -1).to_numpy()]
 
 
 def _edges(observations: pa.Table, codes: list[Codes], size: int) -> tuple[Codes, Codes, pa.Table]:
@@ -141,7 +141,7 @@ def _edges(observations: pa.Table, codes: list[Codes], size: int) -> tuple[Codes
     row = np.concatenate(linked)
     left = hub[row]
     right = np.concatenate([code[rows] for code, rows in zip(codes, linked, strict=True)])
-    place = pc.binary_join_element_wise(observations["stream"], observations["source"], SEPARATOR)
+    place = _joined(observations["stream"], observations["source"])
     place_code = _integers(pc.rank(place, tiebreaker="dense"))[row] if len(row) else row
     batch, first, last = (
         _integers(observations[name])[row] for name in ("first_batch_id", "first_seen_at", "last_seen_at")
@@ -159,6 +159,10 @@ def _edges(observations: pa.Table, codes: list[Codes], size: int) -> tuple[Codes
         first, last = np.minimum.reduceat(first[order], starts), np.maximum.reduceat(last[order], starts)
     table = table.append_column("first_seen_at", _times(first)).append_column("last_seen_at", _times(last))
     return left[kept], right[kept], table
+
+
+def _joined(*columns: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.binary_join_element_wise(*columns, pa.scalar(SEPARATOR, TEXT))
 
 
 def _least(size: int, group: Codes, values: Codes) -> Codes:

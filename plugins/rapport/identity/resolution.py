@@ -8,14 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rapport.identity.graph import VISITOR, Codes, components, origins
-from rapport.identity.observations import SEPARATOR, TIMESTAMP, Observed, identifier_keys
+from rapport.identity.observations import SEPARATOR, TEXT, TIMESTAMP, Observed, identifier_keys
 
 REGISTERED = pa.schema(
     [
-        ("customer_id", pa.string()),
-        ("kind", pa.string()),
-        ("source", pa.string()),
-        ("value", pa.string()),
+        ("customer_id", TEXT),
+        ("kind", TEXT),
+        ("source", TEXT),
+        ("value", TEXT),
         ("first_batch_id", pa.int64()),
         ("first_seen_at", TIMESTAMP),
         ("created_run_id", pa.int64()),
@@ -41,7 +41,7 @@ def resolve(observed: Observed, customers: pa.Table) -> Resolution:
     """
     identifiers = observed.identifiers
     labels = components(len(identifiers), observed.left, observed.right)
-    customers, registered = _oldest_first(identifiers, customers)
+    customers, registered = _oldest_first(identifiers.slice(0, observed.strong), customers)
     batch = identifiers["first_batch_id"].to_numpy()
     origin = origins(labels, observed.strong, batch, observed.first_seen_in_batch, registered)
 
@@ -52,9 +52,7 @@ def resolve(observed: Observed, customers: pa.Table) -> Resolution:
         "first_seen_at", pa.array(observed.first_seen_in_batch[new]).cast(TIMESTAMP)
     )
 
-    names = pa.chunked_array(
-        [*customers["customer_id"].chunks, *new_customers["customer_id"].chunks], pa.string()
-    )
+    names = pa.chunked_array([*customers["customer_id"].chunks, *new_customers["customer_id"].chunks], TEXT)
     name_of = np.full(len(identifiers), -1, dtype=np.int64)
     name_of[np.concatenate([registered, new])] = np.arange(len(names))
     of_customers = np.flatnonzero(origin != VISITOR)
@@ -82,7 +80,7 @@ def derive_id(kind: str, source: str, value: str) -> str:
 
 def _derive_ids(identifiers: pa.Table) -> pa.Array:
     columns = (identifiers[name].to_pylist() for name in ("kind", "source", "value"))
-    return pa.array([derive_id(*identifier) for identifier in zip(*columns, strict=True)], pa.string())
+    return pa.array([derive_id(*identifier) for identifier in zip(*columns, strict=True)], TEXT)
 
 
 def _oldest_first(identifiers: pa.Table, customers: pa.Table) -> tuple[pa.Table, Codes]:

@@ -63,7 +63,7 @@ def _counts(connection: psycopg.Connection, run: Run) -> IdentityCounts:
     row = connection.execute(
         """
         select
-            (select count(distinct customer_id) from identity.identifiers),
+            (select count(*) from (select from identity.identifiers group by customer_id) as customers),
             (select count(*) from identity.identifiers),
             (select count(*) from identity.edges),
             (select count(*) from identity.merges where run_id = %(run_id)s),

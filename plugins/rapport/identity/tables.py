@@ -5,6 +5,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from rapport.identity import copying
+from rapport.identity.filling import is_empty, without_indexes
 from rapport.identity.resolution import Resolution
 from rapport.ledger import Run
 
@@ -14,14 +15,14 @@ EDGE_KEY = ("kind_a", "source_a", "value_a", "kind_b", "source_b", "value_b", "s
 
 def bring_to(connection: psycopg.Connection, run: Run, resolution: Resolution) -> None:
     """Make the identity tables what the resolution says, inside the connection's transaction."""
-    run_id = pa.array([run.run_id] * len(resolution.new_customers), pa.int64())
-    copying.write(
-        connection,
-        sql.Identifier("identity", "customers"),
-        resolution.new_customers.append_column("created_run_id", run_id),
-    )
+    run_ids = pa.array([run.run_id] * len(resolution.new_customers), pa.int64())
+    new_customers = resolution.new_customers.append_column("created_run_id", run_ids)
+    if is_empty(connection, "identity.customers"):
+        _fill(connection, "customers", new_customers)
+    else:
+        copying.write(connection, sql.Identifier("identity", "customers"), new_customers)
     _write_identifiers(connection, run, resolution.identifiers)
-    if _is_empty(connection, "edges"):
+    if is_empty(connection, "identity.edges"):
         _fill(connection, "edges", resolution.edges)
     else:
         _find_differences(connection, "edges", EDGE_KEY, resolution.edges)
@@ -39,16 +40,9 @@ def bring_to(connection: psycopg.Connection, run: Run, resolution: Resolution) -
 
 def _write_identifiers(connection: psycopg.Connection, run: Run, identifiers: pa.Table) -> None:
     """The identifiers, and in identity.changes which of them went from whom to whom."""
-    if _is_empty(connection, "identifiers"):
+    if is_empty(connection, "identity.identifiers"):
         _fill(connection, "identifiers", identifiers)
-        connection.execute(
-            """
-            insert into identity.changes (run_id, old_customer_id, new_customer_id, identifiers)
-            select %s, null, customer_id, count(*) from identity.identifiers group by customer_id
-            on conflict do nothing
-            """,
-            [run.run_id],
-        )
+        _record_first_customers(connection, run, identifiers)
         return
     _find_differences(connection, "identifiers", IDENTIFIER_KEY, identifiers)
     connection.execute(
@@ -64,6 +58,28 @@ def _write_identifiers(connection: psycopg.Connection, run: Run, identifiers: pa
         [run.run_id],
     )
     _apply_differences(connection, "identifiers", IDENTIFIER_KEY, identifiers)
+
+
+def _record_first_customers(connection: psycopg.Connection, run: Run, identifiers: pa.Table) -> None:
+    counted = identifiers["customer_id"].value_counts()
+    changes = pa.table(
+        {
+            "run_id": pa.array([run.run_id] * len(counted), pa.int64()),
+            "new_customer_id": counted.field("values"),
+            "identifiers": counted.field("counts"),
+        }
+    )
+    if is_empty(connection, "identity.changes"):
+        _fill(connection, "changes", changes)
+        return
+    connection.execute(
+        """
+        insert into identity.changes (run_id, old_customer_id, new_customer_id, identifiers)
+        select %s, null, customer_id, count(*) from identity.identifiers group by customer_id
+        on conflict do nothing
+        """,
+        [run.run_id],
+    )
 
 
 def _replace_merges(connection: psycopg.Connection, run: Run, merges: pa.Table) -> None:
@@ -94,13 +110,8 @@ def _replace_merges(connection: psycopg.Connection, run: Run, merges: pa.Table) 
     )
 
 
-def _is_empty(connection: psycopg.Connection, table: str) -> bool:
-    query = sql.SQL("select from {} limit 1").format(sql.Identifier("identity", table))
-    return connection.execute(query).fetchone() is None
-
-
 def _fill(connection: psycopg.Connection, table: str, rows: pa.Table) -> None:
-    with copying.without_indexes(connection, f"identity.{table}"):
+    with without_indexes(connection, f"identity.{table}"):
         copying.write(connection, sql.Identifier("identity", table), rows)
 
 
