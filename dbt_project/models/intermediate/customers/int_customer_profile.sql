@@ -59,9 +59,9 @@ descriptions as (
 survivors as (
     select
         customer_id,
-        {% for field in fields %}
-        {{ survivor(field) }} as {{ field }}{{ ',' if not loop.last }}
-        {% endfor %}
+    {% for field in fields %}
+    {{ survivor(field) }} as {{ field }}{{ ',' if not loop.last }}
+    {% endfor %}
     from descriptions
     group by customer_id
 ),
