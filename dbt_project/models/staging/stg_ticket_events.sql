@@ -14,7 +14,7 @@ select
     {{ cleaned('body') }} as body,
     {{ cleaned('rating') }} as rating,
     cast(
-        string_to_array(nullif(trim(regexp_replace(event_id, '[^0-9]+', ' ', 'g')), ''), ' ') as numeric []
+        string_to_array(nullif(trim(regexp_replace(event_id, '[^0-9]+', ' ', 'g')), ''), ' ') as numeric[]
     ) as event_sequence,
     is_public,
     occurred_at,
