@@ -30,34 +30,34 @@ def build_customer_view() -> None:
         return steps.open_run(as_of(), conf().get("run_id"), is_rebuild=bool(conf().get("rebuild")))
 
     @step
-    def build_layer(layer: str, run_id: int) -> None:
+    def build_layer(layer: str, run: int) -> None:
         from rapport import steps
 
-        steps.build_layer(DAG_ID, layer, run_id)
+        steps.build_layer(DAG_ID, layer, run)
 
     @step
-    def resolve_identity(run_id: int) -> None:
+    def resolve_identity(run: int) -> None:
         from rapport import steps
 
-        steps.resolve_identity(DAG_ID, run_id)
+        steps.resolve_identity(DAG_ID, run)
 
     @step
-    def record_memberships(run_id: int) -> None:
+    def record_memberships(run: int) -> None:
         from rapport import steps
 
-        steps.record_memberships(DAG_ID, run_id)
+        steps.record_memberships(DAG_ID, run)
 
     @task(outlets=[CUSTOMER_VIEW])
     def announce() -> None:
         """Campaigns are planned on the new view."""
 
-    run_id = open_run()
+    run = open_run()
     (
-        build_layer.override(task_id="build_staging")("staging", run_id)
-        >> resolve_identity(run_id)
-        >> build_layer.override(task_id="build_marts")("marts", run_id)
-        >> build_layer.override(task_id="build_segments")("segments", run_id)
-        >> record_memberships(run_id)
+        build_layer.override(task_id="build_staging")("staging", run)
+        >> resolve_identity(run)
+        >> build_layer.override(task_id="build_marts")("marts", run)
+        >> build_layer.override(task_id="build_segments")("segments", run)
+        >> record_memberships(run)
         >> announce()
     )
 

@@ -42,7 +42,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 def step(function: Callable[..., Any] | None = None, **options: Any) -> Any:
-    """An Airflow task whose permanent errors are not retried; under `rapport run` none is."""
+    """An Airflow task whose permanent errors are not retried."""
     if function is None:
         return functools.partial(step, **options)
 
@@ -54,10 +54,6 @@ def step(function: Callable[..., Any] | None = None, **options: Any) -> Any:
             return function(*args, **kwargs)
         except PermanentError as error:
             raise AirflowFailException(str(error)) from error
-        except Exception as error:
-            if conf().get("run_id") is not None:
-                raise AirflowFailException(str(error)) from error
-            raise
 
     return task(**options)(call)
 

@@ -1,4 +1,4 @@
-"""The DAG folder as Airflow reads it: it imports, it keeps house rules, and it touches nothing while doing so."""
+"""The DAG folder as Airflow reads it: it imports, it keeps the house rules, it touches nothing meanwhile."""
 
 import os
 import subprocess
@@ -9,7 +9,6 @@ import pytest
 
 from rapport.main_job import DAGS
 from rapport.settings import PROJECT
-
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rapport import ledger, steps, warehouse
+from rapport.airflow_environment import SHARED
 from rapport.errors import ConfigurationError
 from rapport.ledger import Run
 from rapport.settings import PROJECT, Settings
@@ -71,6 +72,8 @@ def _run_dags(settings: Settings, conf: dict[str, object]) -> None:
         file, trace = next(iter(bag.import_errors.items()))
         raise ConfigurationError(f"{file} cannot be imported: {trace.strip().splitlines()[-1]}")
     for name in DAGS:
+        for task in bag.dags[name].tasks:
+            task.retries = 0
         # A logical date of its own for each: Airflow deletes an earlier run that has the same one.
         bag.dags[name].test(logical_date=datetime.now(UTC), run_conf=conf)
 
@@ -79,13 +82,11 @@ def _airflow_environment(settings: Settings) -> dict[str, str]:
     home = settings.home / "run"
     home.mkdir(parents=True, exist_ok=True)
     return {
+        **SHARED,
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
     }
 

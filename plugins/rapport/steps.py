@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from rapport import dbt, ledger, warehouse
-from rapport.errors import ConfigurationError, InputError
+from rapport.errors import ConfigurationError
 from rapport.ledger import StepRecord
 from rapport.settings import Settings
 
@@ -26,7 +26,7 @@ def load_feed(dag: str, name: str, run_id: int | None) -> None:
     """Load what is new in one feed.
 
     Raises:
-        InputError: some of its files cannot be read; the others were loaded.
+        InputError: some of its files cannot be read, or there are none; the others were loaded.
     """
     from rapport.landing import load
     from rapport.sources.configuration import read_feeds
@@ -34,14 +34,18 @@ def load_feed(dag: str, name: str, run_id: int | None) -> None:
     settings = Settings.from_environment()
     url = warehouse.ensure(settings)
     feed = next(feed for feed in read_feeds(settings) if feed.name == name)
+    counts = load.LoadCounts()
     with _recorded(url, run_id, dag, name) as record:
-        counts = load.load_feed(url, feed)
-        record.rows_read = counts.rows_read
-        record.rows_loaded = counts.rows_loaded
-        record.rows_duplicate = counts.rows_duplicate
-        record.rows_rejected = counts.rows_rejected
-        if counts.refused:
-            raise InputError("; ".join(counts.refused))
+        try:
+            counts = load.load_feed(url, feed)
+        except load.FilesRefused as refused:
+            counts = refused.counts
+            raise
+        finally:
+            record.rows_read = counts.rows_read
+            record.rows_loaded = counts.rows_loaded
+            record.rows_duplicate = counts.rows_duplicate
+            record.rows_rejected = counts.rows_rejected
 
 
 def open_run(as_of: datetime, run_id: int | None, *, is_rebuild: bool) -> int:

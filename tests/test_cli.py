@@ -1,0 +1,97 @@
+"""The command line's answers where something is missing or mistyped."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from rapport import cli, ledger, warehouse
+
+
+@pytest.fixture
+def rapport(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, warehouse_url: str
+):  # type: ignore[no-untyped-def]
+    """Calls the command line in this process: (exit code, standard output, standard error)."""
+    config = tmp_path / "config"
+    (config / "sources").mkdir(parents=True)
+    monkeypatch.setenv("RAPPORT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("RAPPORT_CONFIG", str(config))
+    monkeypatch.setenv("RAPPORT_WAREHOUSE_URL", warehouse_url)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["rapport", *arguments])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+def test_status_before_the_first_run_says_what_to_type(rapport) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = rapport("status")
+    assert code == 0
+    assert "no run yet" in out
+    assert "rapport run" in out
+
+
+def test_a_mistyped_time_is_refused_with_an_example(rapport) -> None:  # type: ignore[no-untyped-def]
+    code, _, err = rapport("run", "--as-of", "yesterday")
+    assert code == 2
+    assert err == "rapport: yesterday is no time; it looks like 2026-07-01T06:00:00Z\n"
+
+
+def test_a_missing_config_folder_is_named(rapport, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("RAPPORT_CONFIG", "/nowhere/config")
+    code, _, err = rapport("run")
+    assert code == 2
+    assert "/nowhere/config" in err
+    assert "RAPPORT_CONFIG" in err
+
+
+def test_a_warehouse_that_is_down_is_named_without_its_password(
+    rapport,  # type: ignore[no-untyped-def]
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RAPPORT_WAREHOUSE_URL", "postgresql://me:secret@127.0.0.1:1/shop")
+    code, _, err = rapport("status")
+    assert code == 2
+    assert "me:***@127.0.0.1:1" in err
+    assert "secret" not in err
+    assert "RAPPORT_WAREHOUSE_URL" in err
+
+
+def test_going_back_in_time_needs_a_rebuild(rapport, warehouse_url: str) -> None:  # type: ignore[no-untyped-def]
+    with warehouse.connect(warehouse_url) as connection:
+        connection.execute(
+            "insert into ops.runs (as_of, config_hash, state) values ('2030-01-01', '', 'succeeded')"
+        )
+    code, _, err = rapport("run", "--as-of", "2029-12-31T00:00:00Z")
+    assert code == 2
+    assert "--rebuild" in err
+    with warehouse.connect(warehouse_url) as connection:
+        newest = ledger.newest_run(connection)
+    assert newest is not None
+    assert newest.run_id == 1, "a refused run leaves no row"
+
+
+def test_a_second_run_at_the_same_time_is_refused(rapport, warehouse_url: str) -> None:  # type: ignore[no-untyped-def]
+    with warehouse.connect(warehouse_url, autocommit=True) as other:
+        other.execute("select pg_advisory_lock(%s)", [warehouse.RUN_LOCK])
+        code, _, err = rapport("run")
+    assert code == 2
+    assert "another run" in err
+
+
+def test_reload_knows_the_nearest_source(rapport, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "config" / "sources" / "web_shop.yml").write_text(
+        "stream: web_events\nread: {files: clicks/*.csv}\n"
+        "columns: {event_id: id, event_name: name, occurred_at: at}\n"
+    )
+    code, _, err = rapport("reload", "web_shops")
+    assert code == 2
+    assert err == "rapport: no source is called web_shops; did you mean web_shop?\n"
