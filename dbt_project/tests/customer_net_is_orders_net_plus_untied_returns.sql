@@ -24,6 +24,15 @@ parts as (
         amount as net_amount
     from returns
     where customer_id is not null and tied_order_id is null
+    union all
+    -- An order of several currencies has no net; what came back of it counts in its own currency.
+    select
+        returns.customer_id,
+        returns.currency,
+        returns.amount as net_amount
+    from returns
+    inner join orders on returns.tied_order_key = orders.order_key
+    where returns.customer_id is not null and orders.gross_amount is null
 ),
 
 sums as (
