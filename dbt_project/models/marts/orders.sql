@@ -25,7 +25,9 @@ select
     orders.currency,
     orders.gross_amount,
     -- Lines of several currencies make no sum, and neither do their returns.
-    case when orders.gross_amount is not null then coalesce(returned.returned_amount, 0) end as returned_amount,
+    case
+        when orders.gross_amount is not null then coalesce(returned.returned_amount, 0)
+    end as returned_amount,
     orders.gross_amount + coalesce(returned.returned_amount, 0) as net_amount,
     orders.line_count,
     orders.quantity,
