@@ -141,15 +141,16 @@ def campaigns_check(config: Config = None) -> None:
     """Check every campaign and template against what the warehouse holds now."""
     from rapport import warehouse
     from rapport.campaigns.configuration import read_campaigns
+    from rapport.campaigns.fields import Fields
 
     settings = _settings(config)
     url = warehouse.ensure(settings)
     warehouse.migrate(url)
-    campaigns, problems = read_campaigns(settings, url)
-    for campaign in campaigns:
+    with warehouse.connect(url) as connection:
+        campaigns = read_campaigns(settings, Fields.of(connection))
+    for campaign in campaigns.good:
         print(f"{campaign.name}: right")
-    if problems:
-        raise ConfigurationError("\n".join(str(problem) for problem in problems))
+    campaigns.raise_problems()
 
 
 @app.command()

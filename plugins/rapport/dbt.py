@@ -57,7 +57,9 @@ def build(settings: Settings, url: str, run: Run, layer: str) -> BuildResult:
         DiskFull: its disk is full.
         ConfigurationError: the project does not parse; dbt's sentence is passed on.
     """
-    arguments = ["build", *LAYERS[layer], "--indirect-selection", "buildable", *run_arguments(settings, run)]
+    # Unit tests guard the models' code, not the data: they run with the tests of this repository.
+    selection = [*LAYERS[layer], "--indirect-selection", "buildable", "--exclude-resource-type", "unit_test"]
+    arguments = ["build", *selection, *run_arguments(settings, run)]
     if run.is_rebuild:
         arguments.append("--full-refresh")
     with environment(url):
@@ -168,7 +170,7 @@ def _summary(results: Any) -> BuildResult:
     failures: list[str] = []
     for result in results:
         node, status = result.node, str(result.status)
-        if node.resource_type in ("test", "unit_test"):
+        if node.resource_type == "test":
             tests.append(
                 TestResult(
                     test=node.name,
@@ -187,10 +189,8 @@ def _summary(results: Any) -> BuildResult:
 
 
 def _tested_model(node: Any) -> str | None:
-    attached = getattr(node, "attached_node", None) or getattr(node, "tested_node_unique_id", None)
-    if attached:
-        return str(attached).rsplit(".", 1)[-1]
-    return getattr(node, "model", None)
+    attached = getattr(node, "attached_node", None)
+    return str(attached).rsplit(".", 1)[-1] if attached else None
 
 
 def _one_line(message: str | None) -> str:

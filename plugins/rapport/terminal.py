@@ -65,11 +65,14 @@ def summary(report: Report, *, mailbox: Path, out: Console) -> None:
     loads = [step for step in report.steps if step.rows_read is not None]
     if loads:
         out.print(_loads(loads))
+        out.print()
     _checks(report, out)
     if report.segments:
         out.print(_segments(report))
+        out.print()
     if report.campaigns:
         out.print(_campaigns(report.campaigns))
+        out.print()
         _sent_before(report.campaigns, out)
     mails = sum(1 for _ in (mailbox / "new").iterdir()) if (mailbox / "new").is_dir() else 0
     out.print(
@@ -105,7 +108,6 @@ def _loads(loads: list[Step]) -> Table:
     for step in loads:
         counts = (step.rows_read, step.rows_loaded, step.rows_duplicate, step.rows_rejected)
         table.add_row(step.step, *(f"{count or 0:,}" for count in counts))
-    table.add_row()
     return table
 
 
@@ -124,7 +126,6 @@ def _segments(report: Report) -> Table:
     table = _table("Segment", "customers")
     for name, size in report.segments.items():
         table.add_row(name, f"{size:,}")
-    table.add_row()
     return table
 
 
@@ -142,7 +143,6 @@ def _campaigns(campaigns: list[Campaign]) -> Table:
             f"{sum(campaign.skipped.values()):,}",
             ", ".join(reasons),
         )
-    table.add_row()
     return table
 
 
