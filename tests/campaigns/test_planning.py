@@ -184,6 +184,15 @@ def test_a_merged_person_gets_no_second_mail_at_their_other_address(shop: SmallS
     assert shop.messages()["anne"] == ("skipped", "re_entry")
 
 
+def test_an_address_that_moves_to_another_customer_gets_no_second_mail(shop: SmallShop) -> None:
+    shop.write("campaigns/weekly.yml", WELCOME)
+    shop.add("anna", "a@mail.example", segments=("new_customers",))
+    shop.plan()
+    shop.add("split", "a@mail.example", segments=("new_customers",), entered_at=MONDAY + DAY)
+    shop.plan(MONDAY + DAY)
+    assert shop.messages()["split"] == ("skipped", "re_entry")
+
+
 def test_a_failed_test_holds_and_the_healed_run_plans_afresh(shop: SmallShop) -> None:
     shop.add("anna")
     broken = shop.run()

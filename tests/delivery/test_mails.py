@@ -32,7 +32,9 @@ MAIL = Mail(
     message_id=UUID("12345678-1234-5678-1234-567812345678"),
     recipient="anna@mail.example",
     sender=SENDER,
-    rendered=Rendered(subject="Grüße 🎉" + " long" * 40, html="<p>Grüße</p>", text="Grüße\n"),
+    rendered=Rendered(
+        subject="Grüße 🎉" + " long" * 40, html="<p>Grüße</p>", text="Grüße \u2028 x=y\r\n\n.\n"
+    ),
     unsubscribe_url=unsubscribe_url(SENDER, b"secret", "1234abcd_" + "f" * 64, "news"),
     due_at=datetime(2026, 6, 29, 9, tzinfo=UTC),
 )
@@ -42,7 +44,11 @@ def test_readers_find_text_first_and_every_header() -> None:
     message = email.message_from_bytes(mime_bytes(MAIL), policy=email.policy.default)
     assert message.get_content_type() == "multipart/alternative"
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
-    assert [part.get_content().strip() for part in message.iter_parts()] == ["Grüße", "<p>Grüße</p>"]
+    assert [part.get_content() for part in message.iter_parts()] == [
+        "Grüße \u2028 x=y\n\n.\n",
+        "<p>Grüße</p>",
+    ]
+    assert message.defects == []
     assert message["From"].addresses[0].display_name == "Söhne & Co, Ltd."
     assert message["To"] == "anna@mail.example"
     assert message["Reply-To"] == "care@shop.example"

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,11 @@ import psycopg
 import pytest
 
 from campaigns.small_shop import DAY, MONDAY, WEEKLY, WELCOME, SmallShop
+from rapport.campaigns.campaign import Campaign
+from rapport.campaigns.configuration import read_campaigns
+from rapport.delivery import outbox
+from rapport.delivery.claim import claim
+from rapport.delivery.configuration import FrequencyCap
 from rapport.delivery.outbox import anything_due, send_due
 from rapport.errors import ConfigurationError
 
@@ -151,6 +157,50 @@ def test_an_edit_after_planning_waits_for_a_new_plan(shop: SmallShop) -> None:
     assert b"Subject: News for Anna" in mail
 
 
+def test_a_plan_that_this_version_refuses_is_held_and_stops_no_other(shop: SmallShop) -> None:
+    shop.write("campaigns/first.yml", WEEKLY + "priority: 9\n")
+    shop.add("anna")
+    shop.plan()
+    shop.execute(
+        """
+        update activation.editions
+        set specification = jsonb_set(specification, '{campaign,source}', '"{{ customer.email.upper() }}"')
+        where campaign = 'first'
+        """
+    )
+    assert send_due(shop.url, shop.settings, now=MONDAY).accepted == 1
+    assert {edition: state for edition, (state, _) in shop.editions().items()} == {
+        "first/2026-06-29T09:00:00Z": "held",
+        "weekly/2026-06-29T09:00:00Z": "done",
+    }
+
+
+def test_a_cap_of_one_holds_between_two_campaigns_sent_at_once(shop: SmallShop) -> None:
+    shop.write("campaigns/second.yml", WEEKLY)
+    for number in range(60):
+        shop.add(f"person{number}")
+    shop.plan()
+    campaign = _campaigns(shop)
+    shop.execute("update activation.editions set state = 'sending'")
+    cap = FrequencyCap(messages=1, per=7 * DAY)
+
+    def claim_all(name: str) -> int:
+        claimed = 0
+        with psycopg.connect(shop.url, autocommit=True) as connection:
+            for _ in range(40):
+                batch = claim(connection, f"{name}/2026-06-29T09:00:00Z", campaign[name], cap, 7)
+                claimed += len(batch[0]) if batch else 0
+        return claimed
+
+    with ThreadPoolExecutor(2) as pool:
+        claimed = sum(pool.map(claim_all, ("weekly", "second")))
+    assert claimed == 60
+    per_recipient = shop.execute(
+        "select count(*) from activation.messages where state = 'sending' group by recipient_key"
+    )
+    assert set(per_recipient) == {(1,)}
+
+
 def test_another_transport_than_the_local_mailbox_is_refused(shop: SmallShop) -> None:
     shop.write("delivery.yml", "transport: sendgrid")
     with pytest.raises(
@@ -162,8 +212,6 @@ def test_another_transport_than_the_local_mailbox_is_refused(shop: SmallShop) ->
 def test_a_second_sender_leaves_the_work_to_the_first(
     shop: SmallShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rapport.delivery import outbox
-
     shop.add("anna")
     shop.plan()
     monkeypatch.setattr(outbox, "PATIENCE", "50ms")
@@ -173,8 +221,11 @@ def test_a_second_sender_leaves_the_work_to_the_first(
     assert send_due(shop.url, shop.settings, now=MONDAY).accepted == 1
 
 
-def test_a_sender_killed_in_the_middle_loses_and_doubles_nothing(shop: SmallShop, tmp_path: Path) -> None:
-    people = 1500
+def test_a_sender_killed_in_the_middle_loses_and_doubles_nothing(
+    shop: SmallShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = 600
+    monkeypatch.setattr(outbox, "BATCH", 150)
     shop.execute(
         """
         insert into marts.customers
@@ -194,7 +245,7 @@ def test_a_sender_killed_in_the_middle_loses_and_doubles_nothing(shop: SmallShop
     assert len(undisturbed.mails()) == people
 
     kills = 0
-    for mails_before_the_kill in (40, 520, 900):
+    for mails_before_the_kill in (40, 200, 410):
         sender = subprocess.Popen(
             [sys.executable, "-c", _SENDER, shop.url, str(shop.settings.home), str(shop.settings.config)],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -217,12 +268,23 @@ def test_a_sender_killed_in_the_middle_loses_and_doubles_nothing(shop: SmallShop
     assert shop.editions() == undisturbed.editions()
 
 
+def _campaigns(shop: SmallShop) -> dict[str, Campaign]:
+    return {campaign.name: campaign for campaign in read_campaigns(shop.settings).good}
+
+
 _SENDER = """
 import sys
 from pathlib import Path
 from campaigns.small_shop import MONDAY
+from rapport.campaigns.campaign import Campaign
+from rapport.campaigns.configuration import read_campaigns
+from rapport.delivery import outbox
+from rapport.delivery.claim import claim
+from rapport.delivery.configuration import FrequencyCap
+from rapport.delivery import outbox
 from rapport.delivery.outbox import send_due
 from rapport.settings import Settings
+outbox.BATCH = 150
 environment = {"RAPPORT_HOME": sys.argv[2], "RAPPORT_CONFIG": sys.argv[3]}
 send_due(sys.argv[1], Settings.from_environment(environment), now=MONDAY)
 """

@@ -78,6 +78,14 @@ def test_the_text_part_says_what_the_html_says_with_links_as_addresses() -> None
     )
 
 
+def test_a_condition_inside_a_link_is_one_in_the_text_too() -> None:
+    link = (
+        '<mj-text><a href="https://a.example">{% if customer.n %}More{% else %}Less{% endif %}</a></mj-text>'
+    )
+    assert rendered(link, n=1).text.startswith("More: https://a.example\n")
+    assert rendered(link, n=0).text.startswith("Less: https://a.example\n")
+
+
 def test_the_preheader_is_in_the_html_only() -> None:
     mail = compiled("<mj-text>Body</mj-text>", preheader="For {{ customer.first_name }} & you").render(
         context()

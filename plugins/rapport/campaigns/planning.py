@@ -1,7 +1,7 @@
 """Which editions there are at a moment, and what becomes of each: planned, gated, approved or held."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import psycopg
 from psycopg.rows import class_row
@@ -110,7 +110,7 @@ def _supersede(connection: psycopg.Connection, campaign: Campaign, slot_at: date
 
 def _edition_to_plan(connection: psycopg.Connection, campaign: Campaign, slot_at: datetime) -> str | None:
     """The edition to plan at this slot: one that is held, cleared of what was not sent, or a new one."""
-    name = f"{campaign.name}/{slot_at:%Y-%m-%dT%H:%M:%SZ}"
+    name = f"{campaign.name}/{slot_at.astimezone(UTC).isoformat().replace('+00:00', 'Z')}"
     editions = connection.execute(
         """
         select edition_id, state from activation.editions
@@ -161,6 +161,7 @@ def _write_edition(
             edition_hash = excluded.edition_hash,
             specification = excluded.specification,
             planned_at = now()
+        where editions.state = 'held'
         """,
         [
             edition_id,

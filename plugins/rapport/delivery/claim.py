@@ -18,7 +18,6 @@ from activation.recipients
 where recipient_key in (
     select recipient_key from activation.messages
     where edition_id = %(edition)s and state = 'planned'
-    order by recipient_key
     limit %(size)s
 )
 order by recipient_key
@@ -26,38 +25,51 @@ for update skip locked
 """
 
 _CLAIM = """
-with current_people as (
+with batch as (
     select
         messages.message_id,
-        messages.edition_id,
         messages.recipient_key,
         messages.due_at,
-        messages.state,
         coalesce(merges.customer_id, messages.customer_id) as customer_id
     from activation.messages
-    left join identity.merges on messages.customer_id = merges.old_customer_id
-    where messages.edition_id = %(edition)s
-),
-
-batch as (
-    select current_people.*
-    from current_people
     inner join activation.editions using (edition_id)
+    left join identity.merges on messages.customer_id = merges.old_customer_id
     where
-        current_people.state = 'planned'
+        messages.edition_id = %(edition)s
+        and messages.state = 'planned'
+        and messages.recipient_key = any(%(keys)s)
         and editions.state = 'sending'
-        and current_people.recipient_key = any(%(keys)s)
 ),
 
-audience as (
-    select customer_id from segments.members
+ids_of_people as (
+    select message_id, customer_id from batch
+    union all
+    select batch.message_id, merges.old_customer_id as customer_id
+    from batch
+    inner join identity.merges using (customer_id)
+),
+
+doubled as (
+    -- Of two messages of this edition to one person, that who was merged since, the first goes.
+    select distinct ids_of_people.message_id
+    from ids_of_people
+    inner join activation.messages as others
+        on
+            others.edition_id = %(edition)s
+            and ids_of_people.customer_id = others.customer_id
+            and ids_of_people.message_id <> others.message_id
     where
-        segment = any(%(include)s)
-        and (%(entering)s::text is null or customer_id in (
-            select customer_id from segments.members where segment = %(entering)s
-        ))
-    except
-    select customer_id from segments.members where segment = any(%(exclude)s)
+        others.state in ('sending', 'uncertain', 'unknown', 'accepted')
+        or (others.state = 'planned' and others.message_id < ids_of_people.message_id)
+),
+
+members as (
+    select customer_id, array_agg(segment) as segments
+    from segments.members
+    where
+        segment = any(%(include)s::text[] || %(exclude)s::text[] || %(entering)s::text)
+        and customer_id in (select customer_id from batch)
+    group by customer_id
 ),
 
 suppressed as (
@@ -76,17 +88,15 @@ judged as (
                 suppressed.suppressed_at is not null
                 and not coalesce(consents.confirmed_at > suppressed.suppressed_at, false)
                 then 'suppressed'
-            when batch.customer_id not in (select customer_id from audience) then 'no_longer_matches'
-            when exists (
-                select from current_people as others
-                where
-                    others.customer_id = batch.customer_id
-                    and others.message_id <> batch.message_id
-                    and (
-                        others.state in ('sending', 'uncertain', 'unknown', 'accepted')
-                        or (others.state = 'planned' and others.message_id < batch.message_id)
-                    )
-            ) then 'merged'
+            when
+                not coalesce(
+                    members.segments && %(include)s::text[]
+                    and not members.segments && %(exclude)s::text[]
+                    and (%(entering)s::text is null or %(entering)s::text = any(members.segments)),
+                    false
+                )
+                then 'no_longer_matches'
+            when batch.message_id in (select message_id from doubled) then 'merged'
             when (
                 select count(*) from activation.messages as others
                 where
@@ -102,6 +112,7 @@ judged as (
     left join marts.consents
         on recipients.email = consents.email and consents.channel = 'email' and consents.topic = %(topic)s
     left join suppressed using (recipient_key)
+    left join members using (customer_id)
 )
 
 update activation.messages

@@ -8,17 +8,18 @@ from datetime import datetime
 from uuid import UUID
 
 import psycopg
+from pydantic import ValidationError
 
 from rapport import warehouse
 from rapport.audiences.recipients import RecipientKey
 from rapport.campaigns.campaign import Campaign
 from rapport.delivery.claim import claim
 from rapport.delivery.configuration import Delivery, Sender, read_delivery
-from rapport.delivery.faults import RenderError
+from rapport.delivery.faults import RenderError, TemplateMistakes
 from rapport.delivery.mime import Mail
 from rapport.delivery.personal_data import contexts, recipients
 from rapport.delivery.rendering import MailTemplate, compile_mail
-from rapport.delivery.settling import expire, hold_if_broken, record, settle
+from rapport.delivery.settling import expire, hold, hold_if_broken, record, settle
 from rapport.delivery.transports import Transport, open_transport
 from rapport.settings import Settings
 
@@ -164,14 +165,15 @@ def _due_editions(connection: psycopg.Connection, now: datetime) -> Iterator[_Ed
         [now],
     ).fetchall()
     for edition_id, due_at, specification in rows:
-        campaign = Campaign.model_validate(specification["campaign"])
-        yield _Edition(
-            edition_id=edition_id,
-            due_at=due_at,
-            campaign=campaign,
-            sender=Sender.model_validate(specification["sender"]),
-            template=compile_mail(campaign.subject, campaign.preheader, campaign.source),
-        )
+        try:
+            campaign = Campaign.model_validate(specification["campaign"])
+            sender = Sender.model_validate(specification["sender"])
+            template = compile_mail(campaign.subject, campaign.preheader, campaign.source)
+        except (ValidationError, TemplateMistakes):
+            # Planned by an older version of Rapport that allowed more.
+            hold(connection, edition_id, "template_error: this version of Rapport refuses what was planned")
+            continue
+        yield _Edition(edition_id, due_at, campaign, sender, template)
 
 
 @contextmanager

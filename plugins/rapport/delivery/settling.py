@@ -51,6 +51,14 @@ def record(connection: psycopg.Connection, ids: Sequence[UUID], state: str, reas
     )
 
 
+def hold(connection: psycopg.Connection, edition_id: str, reason: str) -> None:
+    """Stop an edition; the next run plans it afresh while its slot is current."""
+    connection.execute(
+        "update activation.editions set state = 'held', state_reason = %s where edition_id = %s",
+        [reason, edition_id],
+    )
+
+
 def hold_if_broken(connection: psycopg.Connection, edition_id: str) -> bool:
     """Hold the edition if too many of its mails do not render; whether it was held."""
     row = connection.execute(

@@ -18,12 +18,10 @@ def text_source(hidden: Hidden, html: str) -> str:
     Layout tables become lines; a link becomes `its text: its address`; statements keep their place.
     """
     document = lxml_html.document_fromstring(html)
-    for element in list(document.iter()):
-        if element.tag is lxml_html.etree.Comment:
-            _show_statement(hidden, element)
-        elif not isinstance(element.tag, str):
-            continue
-        elif element.tag in ("head", "style", "script") or "display:none" in _style(element):
+    for comment in list(document.iter(lxml_html.etree.Comment)):
+        _show_statement(hidden, comment)
+    for element in list(document.iter("*")):
+        if element.tag in ("head", "style", "script") or "display:none" in _style(element):
             element.drop_tree()
         elif element.tag == "a" and (address := element.get("href")):
             _show_address(element, address)
