@@ -91,7 +91,14 @@ def last_run(url: str) -> Report | None:
             failed_tests=_failed_tests(connection, run.run_id),
             segments=_pairs(
                 connection,
-                "select segment, count(*) from segments.members group by segment order by segment",
+                """
+                select pg_views.viewname, count(members.customer_id)
+                from pg_catalog.pg_views
+                left join segments.members on pg_views.viewname = members.segment
+                where pg_views.schemaname = 'segments'
+                group by pg_views.viewname
+                order by pg_views.viewname
+                """,
                 [],
             ),
             campaigns=_campaigns(connection, run.run_id),
@@ -135,15 +142,15 @@ def _campaigns(connection: psycopg.Connection, run_id: int) -> list[Campaign]:
             """
             with counted as (
                 select
-                    messages.campaign,
+                    editions.campaign,
                     editions.run_id = %(run)s as is_of_run,
                     editions.state = 'held' as is_held,
                     editions.state_reason as held_because,
                     messages.state,
                     messages.state_reason,
-                    count(*) as messages
-                from activation.messages
-                inner join activation.editions using (edition_id)
+                    count(messages.message_id) as messages
+                from activation.editions
+                left join activation.messages using (edition_id)
                 group by 1, 2, 3, 4, 5, 6
             ),
 
