@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from written_shop import WrittenShop, counts_on_disk
 
@@ -58,20 +59,38 @@ def test_a_shop_can_have_any_size(tmp_path: Path, customers: int) -> None:
     assert 2.5 * customers < truth.orders < 7 * customers
 
 
+# Of each feed: its time columns, how they are written, and in which zone.
+TIMES = {
+    "orders": (("placed", "changed", "cancelled"), "%Y-%m-%d %H:%M:%S", "Europe/Berlin"),
+    "order_lines": (("placed",), "%Y-%m-%d %H:%M:%S", "Europe/Berlin"),
+    "refunds": (("given_back",), "%Y-%m-%d %H:%M:%S", "Europe/Berlin"),
+    "web_events": (("at",), "%Y-%m-%dT%H:%M:%SZ", "UTC"),
+    "ticket_versions": (("opened", "changed", "first_reply", "solved"), "%d/%m/%Y %H:%M:%S", "Europe/Berlin"),
+    "ticket_events": (("at",), "%Y-%m-%dT%H:%M:%SZ", "UTC"),
+    "contacts": (("changed",), "%Y-%m-%dT%H:%M:%SZ", "UTC"),
+    "consents": (("decided", "confirmed"), "%Y-%m-%dT%H:%M:%SZ", "UTC"),
+}
+
+
 @pytest.mark.parametrize(
     "end",
     [
         datetime(2025, 10, 26, 0, 30, tzinfo=UTC),
         datetime(2026, 3, 29, 1, 0, tzinfo=UTC),
         datetime(2024, 2, 29, 23, 59, tzinfo=UTC),
-        datetime(2026, 1, 1, tzinfo=UTC),
+        datetime(2025, 12, 7, 19, 50, tzinfo=UTC),
     ],
 )
-def test_nothing_is_later_than_the_end(tmp_path: Path, end: datetime) -> None:
-    events = WrittenShop(tmp_path, write_shop(tmp_path, customers=200, end=end)).feed("web_events")
-    newest = events["at"][events["at"] != "yesterday"].max()
-    assert newest < end.strftime("%Y-%m-%dT%H:%M:%SZ")
-    assert newest > (end - timedelta(days=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+def test_everything_happens_up_to_the_end_and_nothing_later(tmp_path: Path, end: datetime) -> None:
+    """On the nights when the clocks change, too, and on a busy evening in Advent."""
+    shop = WrittenShop(tmp_path, write_shop(tmp_path, customers=1500, end=end))
+    for feed, (columns, written, zone) in TIMES.items():
+        rows = shop.feed(feed)
+        for column in columns:
+            newest = pd.to_datetime(rows[column], errors="coerce", format=written).max().tz_localize(zone)
+            assert newest < end, (feed, column)
+            assert newest > end - timedelta(days=2 if feed == "web_events" else 60), (feed, column)
+    assert shop.feed("survey_responses")["at"].max() < end
 
 
 def test_writing_again_leaves_every_file_alone(tmp_path: Path) -> None:
