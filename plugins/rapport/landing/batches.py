@@ -14,8 +14,8 @@ _ORDERED = (Mode.REPLACE_ORDER, Mode.SNAPSHOT)
 def is_known(connection: psycopg.Connection, feed: Feed, path: str, file_hash: str) -> bool:
     """Whether these bytes were read for the feed, with its mapping as it is now.
 
-    Where the newest delivery wins, content that comes back is a delivery again: a file is known only if it is also
-    what was last read under its path.
+    Where the newest delivery wins, content that comes back is a delivery again: a file is known only if it is
+    also what was last read under its path.
     """
     row = connection.execute(
         """
@@ -23,7 +23,8 @@ def is_known(connection: psycopg.Connection, feed: Feed, path: str, file_hash: s
             exists (
                 select from ops.load_batches
                 where source = %(source)s and stream = %(stream)s and feed = %(feed)s
-                    and file_hash = %(file_hash)s and mapping_hash = %(mapping_hash)s and superseded_at is null
+                    and file_hash = %(file_hash)s and mapping_hash = %(mapping_hash)s
+                    and superseded_at is null
             ),
             (
                 select file_hash from ops.load_batches
@@ -47,7 +48,7 @@ def open_batch(
     rows_read: int,
     rows_rejected: int,
 ) -> int:
-    """Take the next batch id and write its row. Needs the landing lock; its counts are set by `close_batch`."""
+    """Take the next batch id and write its row. Needs the landing lock; `close_batch` sets its counts."""
     identity = {**_identity(feed), "file_hash": file_hash, "mapping_hash": feed.mapping_hash}
     connection.execute(
         """
@@ -64,8 +65,9 @@ def open_batch(
             rows_read, rows_loaded, rows_duplicate, rows_rejected, started_at
         )
         select
-            coalesce(max(batch_id), 0) + 1, %(source)s, %(stream)s, %(mode)s, %(feed)s, %(file)s, %(file_hash)s,
-            %(mapping_hash)s, %(rows_read)s, 0, %(rows_read)s - %(rows_rejected)s, %(rows_rejected)s, now()
+            coalesce(max(batch_id), 0) + 1, %(source)s, %(stream)s, %(mode)s, %(feed)s, %(file)s,
+            %(file_hash)s, %(mapping_hash)s, %(rows_read)s, 0,
+            %(rows_read)s - %(rows_rejected)s, %(rows_rejected)s, now()
         from ops.load_batches
         returning batch_id
         """,

@@ -28,8 +28,8 @@ def create_tables(connection: psycopg.Connection, feed: Feed) -> None:
     )
     connection.execute(
         sql.SQL(
-            "create temp table {} (line_number bigint, column_name text, value text, reason text, record jsonb)"
-            " on commit drop"
+            "create temp table {} (line_number bigint, column_name text, value text, reason text,"
+            " record jsonb) on commit drop"
         ).format(REJECTED)
     )
 

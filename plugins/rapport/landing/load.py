@@ -64,8 +64,8 @@ def load_feed(url: str, feed: Feed, *, progress: Progress | None = None) -> Load
                 refused.append(str(error))
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 raise WarehouseUnavailable(
-                    f"{file.path}: the warehouse went away while the file was being loaded ({type(error).__name__}); "
-                    "nothing of it was kept, run again when the warehouse is back"
+                    f"{file.path}: the warehouse went away while the file was being loaded "
+                    f"({type(error).__name__}); nothing of it was kept, run again when the warehouse is back"
                 ) from error
         if counts.rows_loaded:
             connection.execute(sql.SQL("analyze {}").format(inserts.raw_table(feed)))
@@ -88,6 +88,7 @@ def _load_file(
     if batches.is_known(connection, feed, file.path, file_hash):
         return LoadCounts()
     with connection.transaction() as transaction:
+        connection.execute("set local work_mem = '64MB'")  # for the sorts before the insert
         rows_read, rows_rejected = _copy_file(connection, feed, file, progress)
         if file.fingerprint() != fingerprint:
             raise InputError(

@@ -26,7 +26,7 @@ def read_feeds(settings: Settings) -> list[Feed]:
     """All feeds, sorted by the name of their source file. Reads no data.
 
     Raises:
-        ConfigurationError: one sentence a line for each mistake in each file, with file, key and what is right.
+        ConfigurationError: a line for each mistake in each file, naming file, key and what is right.
     """
     folder = settings.config / "sources"
     if not folder.is_dir():
@@ -202,7 +202,7 @@ def _choice_mistakes(key: str, value: str, column: Column) -> Iterator[tuple[str
 def _is_time_zone(name: str) -> bool:
     try:
         ZoneInfo(name)
-    except (ValueError, OSError):
+    except (KeyError, ValueError, OSError):
         return False
     return True
 

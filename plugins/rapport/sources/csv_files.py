@@ -1,5 +1,6 @@
 """CSV → chunks, through Arrow's streaming reader. What it cannot say is looked up in `faults`."""
 
+import codecs
 import csv
 import io
 import threading
@@ -27,8 +28,8 @@ def read_csv(feed: Feed, file: SourceFile) -> Iterator[Chunk]:
     A row with too few or too many fields is unreadable; lines without any value are no rows.
 
     Raises:
-        InputError: empty, cut off in its gzip stream or in a quoted value, in another encoding, a column named
-            twice or missing.
+        InputError: empty, cut off in its gzip stream or in a quoted value, in another encoding, or a column
+            is missing or named twice.
     """
     with file.open() as stream:
         tally = _Tally(stream, feed.read.encoding)
@@ -101,7 +102,10 @@ def _read_header(feed: Feed, file: SourceFile, tally: _Tally) -> tuple[list[str]
             f"{file.path} is empty (0 bytes of content); a header line with the columns' names is expected"
         )
     block = block.removeprefix(b"\xef\xbb\xbf")
-    tally.push_back(block)
+    if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise InputError(f"{file.path}, line 1: this is UTF-16; write `encoding: utf-16` under read")
+    is_all = len(block) < HEADER_BYTES
+    tally.push_back(block + b"\n" if is_all and not block.endswith(b"\n") else block)
     text = block.decode("utf-8", "replace")
     header = next(csv.reader(io.StringIO(text, newline=""), delimiter=feed.read.delimiter), [])
     if not any(header):

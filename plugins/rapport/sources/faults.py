@@ -5,7 +5,6 @@ import errno
 import io
 import zlib
 from collections.abc import Iterator
-from gzip import BadGzipFile
 from typing import Any, NoReturn
 
 from rapport.errors import InputError
@@ -36,8 +35,8 @@ def explain(feed: Feed, file: SourceFile, error: BaseException) -> NoReturn:
         refuse_open_quote(feed, file)
         if "straddling" in str(error):
             raise InputError(
-                f"{file.path}: a row is longer than {LONGEST_ROW >> 20} MB; is read.delimiter right, and does each "
-                "row end in a newline?"
+                f"{file.path}: a row is longer than {LONGEST_ROW >> 20} MB; is read.delimiter right, and "
+                "does each row end in a newline?"
             ) from None
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     raise InputError(f"{file.path} cannot be read: {reason}") from error
@@ -59,10 +58,8 @@ def refuse_open_quote(feed: Feed, file: SourceFile) -> None:
 
 def _line_of_open_quote(feed: Feed, file: SourceFile) -> int | None:
     delimiter, opened, length = feed.read.delimiter, None, 0
-    with file.open() as stream:
-        for number, line in enumerate(
-            io.TextIOWrapper(stream, feed.read.encoding, "replace", newline="\n"), 1
-        ):
+    with file.open() as stream, io.TextIOWrapper(stream, feed.read.encoding, "replace", newline="\n") as text:
+        for number, line in enumerate(text, 1):
             inside = _is_open_after(line, delimiter, opened is not None)
             if inside is None:
                 opened, length = None, 0
@@ -97,40 +94,43 @@ def _is_open_after(line: str, delimiter: str, is_open: bool) -> bool | None:
 
 
 def _refuse_broken_gzip(file: SourceFile) -> None:
-    lines = 0
-    try:
-        with file.open() as stream:
-            while block := stream.read(1 << 16):
-                lines += block.count(b"\n")
-    except EOFError:
+    lines, unpacker, is_gzip = 0, zlib.decompressobj(wbits=31), None
+    with file.open_stored() as stored:
+        while block := stored.read(1 << 16):
+            is_gzip = block.startswith(b"\x1f\x8b") if is_gzip is None else is_gzip
+            while block:
+                try:
+                    lines += unpacker.decompress(block).count(b"\n")
+                except zlib.error as error:
+                    raise InputError(_gzip_damage(file, lines, is_gzip, str(error))) from None
+                block = unpacker.unused_data.lstrip(b"\0")
+                if unpacker.eof and block:
+                    unpacker = zlib.decompressobj(wbits=31)
+    if not unpacker.eof:
         raise InputError(
-            f"{file.path}: the gzip stream ends early, after line {lines}; the file was cut off, fetch it again"
-        ) from None
-    except (BadGzipFile, zlib.error) as error:
-        if lines == 0 and "Not a gzipped file" in str(error):
-            raise InputError(f"{file.path} ends in .gz and is not gzip; rename it or compress it") from None
-        raise InputError(
-            f"{file.path}: the gzip stream is damaged after line {lines} ({error}); fetch the file again"
-        ) from None
+            f"{file.path}: the gzip stream ends early, after line {lines}; the file was cut off, "
+            "fetch it again"
+        )
+
+
+def _gzip_damage(file: SourceFile, lines: int, is_gzip: bool, reason: str) -> str:
+    if not is_gzip:
+        return f"{file.path} ends in .gz and is not gzip; rename it or compress it"
+    return f"{file.path}: the gzip stream is damaged after line {lines} ({reason}); fetch the file again"
 
 
 def _refuse_wrong_encoding(feed: Feed, file: SourceFile) -> None:
     encoding = feed.read.encoding
     for number, line in _lines(file):
-        if (
-            number == 1
-            and line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-            and "16" not in encoding
-        ):
-            raise InputError(f"{file.path}, line 1: this is UTF-16; write `encoding: utf-16` under read")
         try:
             line.decode(encoding)
         except UnicodeDecodeError as error:
             if "16" in encoding or "32" in encoding:
                 continue  # lines cannot be told apart by the byte that ends them
             raise InputError(
-                f"{file.path}, line {number}, byte {error.start + 1}: {line[error.start]:#04x} is not {encoding}; "
-                f"write `encoding: {_likely_encoding(line)}` under read, or save the file as {encoding}"
+                f"{file.path}, line {number}, byte {error.start + 1}: {line[error.start]:#04x} is not "
+                f"{encoding}; write `encoding: {_likely_encoding(line)}` under read, or save the file as "
+                f"{encoding}"
             ) from None
     if "16" in encoding or "32" in encoding:
         with file.open() as stream:

@@ -85,7 +85,7 @@ class SourceFile:
                 yield stored
                 return
             with gzip.GzipFile(fileobj=stored, mode="rb") as unpacked:
-                yield io.BufferedReader(unpacked, 1 << 20)  # type: ignore[type-var]
+                yield io.BufferedReader(unpacked, 1 << 20)
 
     def fingerprint(self) -> str:
         """Changes when the file is written anew (size, time, or what else its file system tells)."""

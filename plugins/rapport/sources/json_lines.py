@@ -32,7 +32,8 @@ def read_json_lines(feed: Feed, file: SourceFile) -> Iterator[Chunk]:
     A column is a key that any line has. Nested values are JSON text.
 
     Raises:
-        InputError: empty, one JSON array, cut off in its gzip stream, in another encoding, a mapped key in no line.
+        InputError: empty, one JSON array, cut off in its gzip stream, in another encoding, or a mapped key
+            is in no line.
     """
     seen: dict[str, None] = {}
     rows_read = lines = 0
@@ -109,7 +110,7 @@ class _Rows:
 
 
 def _text(value: Any) -> str | None:
-    """A value as a column holds it: texts and numbers as they are, the rest as JSON; null and "" are missing."""
+    """A value as a column holds it: texts and numbers as they are, the rest as JSON; null and "" are none."""
     if isinstance(value, str):
         return value or None
     return None if value is None else _as_json(value)
@@ -132,11 +133,11 @@ def _as_json(value: Any) -> str:
 
 def _text_lines(feed: Feed, file: SourceFile) -> Iterator[tuple[int, str]]:
     encoding = "utf-8-sig" if codecs.lookup(feed.read.encoding).name == "utf-8" else feed.read.encoding
-    with file.open() as stream:
-        for number, line in enumerate(io.TextIOWrapper(stream, encoding, newline="\n"), 1):
+    with file.open() as stream, io.TextIOWrapper(stream, encoding, newline="\n") as text:
+        for number, line in enumerate(text, 1):
             if number == 1 and line.lstrip().startswith("["):
                 raise InputError(
-                    f"{file.path}, line 1: this is one JSON array; JSON lines are expected, one object a line, "
-                    "as `jq -c '.[]'` writes them"
+                    f"{file.path}, line 1: this is one JSON array; JSON lines are expected, one object "
+                    "a line, as `jq -c '.[]'` writes them"
                 )
             yield number, line

@@ -5,6 +5,7 @@ Vectorised: what depends on a value alone is done once for each distinct value o
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,7 +18,7 @@ from rapport.sources.feed import Feed, Mapping
 from rapport.sources.json_objects import json_objects
 from rapport.sources.mistakes import nearest
 from rapport.sources.source_file import Constant, FromColumn, Hashed, Joined
-from rapport.streams import Column, ColumnType
+from rapport.streams import Column, ColumnType, Mode
 
 LONGEST_KEY = 500  # characters; longer ones fit no index
 IDENTIFIERS = ("customer_number", "email", "phone", "anonymous_id", "contact_id")
@@ -35,8 +36,8 @@ REJECTED = pa.schema(
 
 @dataclass(frozen=True)
 class Mapped:
-    """`rows` has line_number, the feed's stream columns as text that PostgreSQL parses exactly, and payload: the
-    source columns that no mapping took, as a JSON object, null where none has a value. `rejected` is as
+    """`rows` has line_number, the feed's stream columns as text that PostgreSQL parses exactly, and payload:
+    the source columns that no mapping took, as a JSON object, null where none has a value. `rejected` is as
     `REJECTED` says, one row for each row of the source that is not in `rows`, with all of it in `record`."""
 
     rows: pa.RecordBatch
@@ -44,7 +45,7 @@ class Mapped:
 
 
 def map_chunk(feed: Feed, chunk: Chunk) -> Mapped:
-    """Apply the feed's mapping, types and checks to a chunk. Loses no row: each is in `rows` or in `rejected`."""
+    """Apply the feed's mapping, types and checks. Loses no row: each is in `rows` or in `rejected`."""
     source = chunk.rows
     columns: dict[str, pa.StringArray] = {}
     faults = _Faults(source.num_rows)
@@ -61,7 +62,7 @@ def map_chunk(feed: Feed, chunk: Chunk) -> Mapped:
         else:
             columns[column.name] = _typed(value, column, feed.columns[column.name])
             faults.note_wrong_type(column, value, columns[column.name])
-        faults.note_broken_rules(column, columns[column.name], is_key=_is_key(feed, column))
+        faults.note_broken_rules(column, columns[column.name], feed)
     payload = json_objects(_left_over(feed, source) | unparsed, source.num_rows)
     rows = pa.RecordBatch.from_pydict({"line_number": chunk.lines, **columns, "payload": payload})
     if faults.are_none:
@@ -84,14 +85,18 @@ class _Faults:
     def note_nul_characters(self, source: pa.RecordBatch) -> None:
         for name, values_ in zip(source.schema.names, source.columns, strict=True):
             has_nul = pc.match_substring(values_, "\0")
-            self._note(has_nul, name, "holds a NUL character, which no text may hold")
+            self._note(has_nul, name, f"{name} holds a NUL character, which no text may hold")
 
     def note_wrong_type(self, column: Column, given: pa.StringArray, typed: pa.StringArray) -> None:
         if column.type in values.EXPECTED and typed.null_count > given.null_count:
-            self._note(pc.and_(given.is_valid(), typed.is_null()), column.name, values.EXPECTED[column.type])
+            reason = f"{column.name} {values.EXPECTED[column.type]}"
+            self._note(pc.and_(given.is_valid(), typed.is_null()), column.name, reason)
 
-    def note_broken_rules(self, column: Column, typed: pa.StringArray, *, is_key: bool) -> None:
-        if column.required and typed.null_count:
+    def note_broken_rules(self, column: Column, typed: pa.StringArray, feed: Feed) -> None:
+        is_key = column.name in feed.definition.key
+        # A snapshot without the whole key cannot say which record is gone.
+        is_required = column.required or (is_key and feed.mode is Mode.SNAPSHOT)
+        if is_required and typed.null_count:
             self._note(typed.is_null(), column.name, f"{column.name} is required and missing")
         if column.choices:
             unknown = pc.invert(pc.is_in(typed, pa.array([*column.choices, None], pa.string())))
@@ -102,7 +107,7 @@ class _Faults:
                         pc.equal(typed, wrong), column.name, f"{reason}; {nearest(wrong, column.choices)}"
                     )
                 self._note(unknown, column.name, reason)
-        if is_key:
+        if is_key or column.name in IDENTIFIERS:
             too_long = pc.greater(pc.utf8_length(typed), LONGEST_KEY)
             self._note(too_long, column.name, f"{column.name} is longer than {LONGEST_KEY} characters")
 
@@ -187,14 +192,15 @@ def _changed(mapping: FromColumn, column: pa.StringArray) -> pa.StringArray:
 
 def _typed(column: pa.StringArray, definition: Column, mapping: Mapping) -> pa.StringArray:
     """The column as texts of its type; null also where a text is none of it."""
-    options = mapping if isinstance(mapping, FromColumn) else FromColumn(column="")
+    zone, written = (mapping.time_zone, mapping.format) if isinstance(mapping, FromColumn) else (None, None)
+    parse: Callable[[pa.StringArray], pa.StringArray]
     match definition.type:
         case ColumnType.TEXT:
             return column
         case ColumnType.TIMESTAMP:
-            parse = partial(times.utc_times, zone=options.time_zone, written=options.format)
+            parse = partial(times.utc_times, zone=zone, written=written)
         case ColumnType.DATE:
-            parse = partial(times.dates, written=options.format)
+            parse = partial(times.dates, written=written)
         case _:
             parse = values.PARSERS[definition.type]
     encoded = column.dictionary_encode()
@@ -210,10 +216,6 @@ def _phones(numbers: pa.StringArray, countries: pa.StringArray | None) -> pa.Str
         country, _, number = pair.partition("\0")
         parsed.append(phones.to_e164(number, country))
     return pa.array(parsed, pa.string()).take(pairs.indices)
-
-
-def _is_key(feed: Feed, column: Column) -> bool:
-    return column.name in feed.definition.key or column.name in IDENTIFIERS
 
 
 def _shown_name(feed: Feed, column: Column) -> str:

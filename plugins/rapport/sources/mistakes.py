@@ -14,6 +14,7 @@ _KIND_MODELS: dict[str, type[BaseModel]] = {
     "join": Joined,
     "hash": Hashed,
 }
+_PARTS: dict[str, type[BaseModel]] = {"read": Read, "freshness": Freshness}
 _FIXED = {
     "string_type": "a text is expected",
     "dict_type": "a mapping of keys to values is expected",
@@ -69,9 +70,9 @@ def _unknown_key(place: tuple[Any, ...]) -> str:
     if place[0] == "read" and name in ("database", "rest"):
         return f"reading from a {name} is not built yet; write the data to files and name them in read.files"
     if len(place) == 1:
-        model: type[BaseModel] = SourceFile
+        valid = set(SourceFile.model_fields)
     elif place[0] == "columns":
-        model = _KIND_MODELS.get(str(place[2]), FromColumn)
+        valid = set(_KIND_MODELS[str(place[2])].model_fields)
     else:
-        model = {"read": Read, "freshness": Freshness}[str(place[0])]
-    return f"unknown key; {nearest(name, model.model_fields)}"
+        valid = set(_PARTS[str(place[0])].model_fields)
+    return f"unknown key; {nearest(name, valid)}"

@@ -6,16 +6,17 @@ import phonenumbers
 
 _OTHER_NAMES = {
     "uk": "GB", "great britain": "GB", "england": "GB", "scotland": "GB", "wales": "GB", "usa": "US",
-    "united states of america": "US", "eire": "IE", "holland": "NL", "the netherlands": "NL", "czech republic": "CZ",
-    "turkey": "TR", "russia": "RU", "south korea": "KR", "uae": "AE", "channel islands": "JE",
+    "united states of america": "US", "eire": "IE", "holland": "NL", "the netherlands": "NL",
+    "czech republic": "CZ", "turkey": "TR", "russia": "RU", "south korea": "KR",
+    "uae": "AE", "channel islands": "JE",
 }  # fmt: skip
 
 
 def to_e164(number: str, country: str | None) -> str | None:
     """The number in E.164, or None where it can be none.
 
-    `country` is an ISO code or an English name; a number that starts with + needs none. A number counts if its
-    length is possible in its country: number plans change more often than this table of them.
+    `country` is an ISO code or an English name; a number that starts with + needs none. A number counts if
+    its length is possible in its country: number plans change more often than this table of them.
     """
     try:
         parsed = phonenumbers.parse(number, region_of(country))

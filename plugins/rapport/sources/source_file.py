@@ -30,16 +30,22 @@ class FromColumn(Strict):
     """One source column, after these changes in this order."""
 
     column: str = Field(description="The source column's name.")
-    null_values: Texts = Field((), description="Values that mean: unknown.")
-    strip_suffix: Text | None = Field(None, description="Taken off the end of each value that has it.")
+    null_values: Texts = Field(default=(), description="Values that mean: unknown.")
+    strip_suffix: Text | None = Field(
+        default=None, description="Taken off the end of each value that has it."
+    )
     map: Annotated[
         dict[str, str] | None, WithJsonSchema({"type": "object", "additionalProperties": _SCALAR})
-    ] = Field(None, description="Source value: stream value. Values that are not named stay as they are.")
-    otherwise: Text | None = Field(None, description="What every value that `map` does not name becomes.")
-    format: str | None = Field(
-        None, description="How a time is written, in strptime's letters; default ISO 8601."
+    ] = Field(
+        default=None, description="Source value: stream value. Values that are not named stay as they are."
     )
-    time_zone: str | None = Field(None, description="The zone of times that name none; default UTC.")
+    otherwise: Text | None = Field(
+        default=None, description="What every value that `map` does not name becomes."
+    )
+    format: str | None = Field(
+        default=None, description="How a time is written, in strptime's letters; default ISO 8601."
+    )
+    time_zone: str | None = Field(default=None, description="The zone of times that name none; default UTC.")
 
 
 class Constant(Strict):
@@ -64,9 +70,16 @@ class Hashed(Strict):
 def _kind(given: Any) -> str:
     if isinstance(given, Mapping):
         return next((kind for kind in ("value", "join", "hash") if kind in given), "from_column")
-    return {Constant: "value", Joined: "join", Hashed: "hash", FromColumn: "from_column"}.get(
-        type(given), "column"
-    )
+    match given:
+        case Constant():
+            return "value"
+        case Joined():
+            return "join"
+        case Hashed():
+            return "hash"
+        case FromColumn():
+            return "from_column"
+    return "column"
 
 
 ColumnMapping = Annotated[
@@ -85,8 +98,8 @@ class Read(Strict):
     files: str = Field(
         min_length=1, description="A path, a glob or a URL; $NAME is taken from the environment."
     )
-    encoding: str = Field("utf-8", description="Of CSV and JSON lines.")
-    delimiter: str = Field(",", min_length=1, max_length=1, description="Of CSV.")
+    encoding: str = Field(default="utf-8", description="Of CSV and JSON lines.")
+    delimiter: str = Field(default=",", min_length=1, max_length=1, description="Of CSV.")
 
 
 class Freshness(Strict):
@@ -100,8 +113,12 @@ class SourceFile(Strict):
     """One feed: where it is, which stream it fills, how its columns map."""
 
     stream: str
-    source: str | None = Field(None, min_length=1, description="Default: the file's name without its ending.")
-    mode: str | None = Field(None, description="How the feed delivers its rows; each stream has a default.")
+    source: str | None = Field(
+        default=None, min_length=1, description="Default: the file's name without its ending."
+    )
+    mode: str | None = Field(
+        default=None, description="How the feed delivers its rows; each stream has a default."
+    )
     read: Read
     columns: dict[str, ColumnMapping] = Field(min_length=1, description="Stream column: source column.")
     freshness: Freshness | None = None

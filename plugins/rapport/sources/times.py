@@ -6,6 +6,7 @@ offset that held before the change is taken for both, which is what PEP 495 mean
 """
 
 from datetime import datetime
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -24,7 +25,7 @@ _FIRST, _END = np.datetime64("1900-01-01", "us"), np.datetime64("2201-01-01", "u
 def utc_times(
     texts: pa.StringArray, *, zone: str | None = None, written: str | None = None
 ) -> pa.StringArray:
-    """ISO 8601 in UTC, to the microsecond, for each distinct text; null where it is no time in 1900–2200.
+    """ISO 8601 in UTC, to the microsecond, for each distinct text; null where it is no time in 1900 to 2200.
 
     `written` is a strptime format, default ISO 8601; with %z in it the offset is the text's own.
     """
@@ -44,7 +45,7 @@ def utc_times(
 
 
 def dates(texts: pa.StringArray, *, written: str | None = None) -> pa.StringArray:
-    """YYYY-MM-DD for each distinct text; null where it is no date in 1900–2200."""
+    """YYYY-MM-DD for each distinct text; null where it is no date in 1900 to 2200."""
     trimmed = pc.utf8_trim_whitespace(texts)
     if written is None:
         matches = pc.match_substring_regex(trimmed, _ISO_DATE)
@@ -52,7 +53,7 @@ def dates(texts: pa.StringArray, *, written: str | None = None) -> pa.StringArra
     return _in_range(_parse(trimmed, written, False), "D", "")
 
 
-def _parse(texts: pa.StringArray, written: str | None, has_offset: bool) -> np.ndarray:
+def _parse(texts: pa.StringArray, written: str | None, has_offset: bool) -> Any:
     """datetime64[us]; UTC where the texts carry an offset. NaT where a text is no time."""
     if written is None:
         texts = pc.replace_substring(texts, ",", ".")
@@ -66,7 +67,7 @@ def _parse(texts: pa.StringArray, written: str | None, has_offset: bool) -> np.n
     return moments.to_numpy().astype("datetime64[us]")
 
 
-def _to_utc(naive: np.ndarray, zone: str) -> np.ndarray:
+def _to_utc(naive: Any, zone: str) -> Any:
     # No zone changes its clocks within a minute, so each minute is looked up once.
     minutes, place = np.unique(naive.astype("datetime64[m]"), return_inverse=True)
     known = ZoneInfo(zone)
@@ -82,7 +83,7 @@ def _offset(moment: datetime | None, zone: ZoneInfo) -> np.timedelta64:
     return np.timedelta64(0 if offset is None else round(offset.total_seconds() * 1_000_000), "us")
 
 
-def _in_range(moments: np.ndarray, unit: str, suffix: str) -> pa.StringArray:
+def _in_range(moments: Any, unit: Literal["D", "us"], suffix: str) -> pa.StringArray:
     outside = np.isnat(moments) | (moments < _FIRST) | (moments >= _END)
     texts = np.datetime_as_string(moments, unit=unit)
     result = pa.array(texts.astype(object), pa.string(), mask=outside)

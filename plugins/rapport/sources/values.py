@@ -23,8 +23,8 @@ EXPECTED = {
     ColumnType.INTEGER: f"is no whole number between -{_LARGEST_INTEGER} and {_LARGEST_INTEGER}",
     ColumnType.NUMERIC: "is no number; one looks like 1234.50, with a point and no other sign between digits",
     ColumnType.BOOLEAN: "is neither true nor false; true, false, yes, no, 1 and 0 are understood",
-    ColumnType.TIMESTAMP: "is no time between 1900 and 2200; one looks like 2026-03-29 14:30:00, or say `format`",
-    ColumnType.DATE: "is no date between 1900 and 2200; one looks like 2026-03-29, or say `format`",
+    ColumnType.TIMESTAMP: "is no time in 1900 to 2200; one looks like 2026-03-29 14:30:00, or say `format`",
+    ColumnType.DATE: "is no date in 1900 to 2200; one looks like 2026-03-29, or say `format`",
     ColumnType.JSON: "is no JSON that PostgreSQL can hold",
 }
 
