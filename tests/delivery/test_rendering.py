@@ -184,6 +184,12 @@ def test_compiling_fetches_nothing() -> None:
     assert hits == []
 
 
+def test_a_font_that_readers_may_have_is_not_fetched_for_them() -> None:
+    html = rendered('<mj-text font-family="Roboto, Arial">x</mj-text>').html
+    assert "Roboto, Arial" in html
+    assert "googleapis" not in html
+
+
 def test_rules_for_dark_mode_and_phones_stay() -> None:
     source = column("<mj-text>x</mj-text>").replace(
         "</mj-head>",
