@@ -166,13 +166,32 @@ def reopened_by_counter(log: pd.DataFrame) -> set[str]:
 
 def reopened_by_state(log: pd.DataFrame) -> set[str]:
     """Tickets that were solved or closed in one row and are neither in the next."""
-    found, last_ticket, was_done = set(), None, False
+    return set(last_reopenings(log))
+
+
+def last_reopenings(log: pd.DataFrame) -> dict[str, pd.Timestamp]:
+    """By ticket, the time of the last row that is no longer solved or closed, as the row before it was."""
+    found: dict[str, pd.Timestamp] = {}
+    last_ticket, was_done = None, False
     for row in log.itertuples(index=False):
         is_done = row.state in DONE
         if row.ticket == last_ticket and was_done and not is_done:
-            found.add(row.ticket)
+            found[row.ticket] = row.at
         last_ticket, was_done = row.ticket, is_done
     return found
+
+
+def unhappy_people(log: pd.DataFrame, found: People, since: pd.Timestamp) -> set[Hashable]:
+    """Those whose ticket, by its newest row, was reopened at or after `since`; the log holds no ratings."""
+    recent = {ticket for ticket, at in last_reopenings(log).items() if at >= since}
+    newest = log.groupby("ticket").tail(1)
+    theirs = newest[newest["ticket"].isin(recent)]
+    pairs = theirs[["caller", "email"]].itertuples(index=False)
+    return {
+        found.person(("caller", caller) if caller else ("email", email))
+        for caller, email in pairs
+        if caller or email
+    }
 
 
 def main() -> None:

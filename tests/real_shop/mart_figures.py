@@ -76,6 +76,14 @@ NOT_IN_THE_LOG = """
     from marts.tickets
 """
 
+WON_BACK = """
+    select count(distinct customer_id) as people
+    from segments.members
+    where
+        segment in ('lapsed', 'at_risk')
+        and customer_id not in (select customer_id from segments.members where segment = 'unhappy')
+"""
+
 TICKET_LOG = """
     select
         count(*) as ticket_versions,

@@ -55,12 +55,17 @@ def rapport(home: Path, *arguments: str) -> MeasuredRun:
             stdout=file,
             stderr=subprocess.STDOUT,
         )
-        while process.poll() is None:
-            sizes = [size for one in _all_processes(process, home) if (size := _pss(one)) is not None]
-            if sizes:
-                peak = max(peak or 0, sum(sizes))
-            with suppress(psutil.TimeoutExpired, subprocess.TimeoutExpired):
-                process.wait(SAMPLE_SECONDS)
+        try:
+            while process.poll() is None:
+                sizes = [size for one in _all_processes(process, home) if (size := _pss(one)) is not None]
+                if sizes:
+                    peak = max(peak or 0, sum(sizes))
+                with suppress(psutil.TimeoutExpired, subprocess.TimeoutExpired):
+                    process.wait(SAMPLE_SECONDS)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
         seconds = time.monotonic() - started
     return MeasuredRun(
         process.returncode, output.read_text(), seconds, None if peak is None else peak / 1_000_000
