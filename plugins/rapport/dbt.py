@@ -141,6 +141,7 @@ class environment:  # noqa: N801 - reads as a verb in `with dbt.environment(url)
             "RAPPORT_DBT_USER": unquote(parts.username or ""),
             "RAPPORT_DBT_PASSWORD": unquote(parts.password or ""),
             "RAPPORT_DBT_DATABASE": unquote(parts.path.lstrip("/")),
+            "PGTZ": "UTC",
         }
         self.before: dict[str, str | None] = {}
 
