@@ -84,15 +84,26 @@ def test_what_a_dead_process_leaves_is_ended(
     assert not lives(child)
 
 
-@pytest.mark.parametrize("started", [1.0, time.time() + 3600], ids=["before the last boot", "another time"])
-def test_a_stranger_with_its_pid_is_left_alone(tmp_path: Path, started: float) -> None:
+def test_a_stranger_with_its_pid_is_left_alone(tmp_path: Path) -> None:
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:
-        (tmp_path / "parent.pid").write_text(f"{stranger.pid} {started}\n")
+        (tmp_path / "parent.pid").write_text(f"{stranger.pid} {time.time() + 3600}\n")
         process = DetachedProcess(tmp_path, "parent")
         assert not process.is_running
         assert not process.stop()
         assert lives(stranger.pid)
         stranger.kill()
+
+
+def test_a_pid_file_from_before_the_last_boot_names_nobody(process: DetachedProcess, tmp_path: Path) -> None:
+    parent, child = start(process)
+    pid_file = tmp_path / "parent.pid"
+    recorded = pid_file.read_text()
+    psutil.Process(parent).kill()
+    wait_until(lambda: not lives(parent))
+    pid_file.write_text(f"{parent} 1.0\n")
+    assert not process.stop()
+    assert lives(child), "whoever has that session since the boot is a stranger"
+    pid_file.write_text(recorded)
 
 
 def test_the_end_of_a_log_is_quoted(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from rapport import warehouse
-from rapport.errors import WarehouseTooOld, WarehouseUnavailable
+from rapport.errors import RunInProgress, WarehouseTooOld, WarehouseUnavailable
 from rapport.streams import STREAMS, Stream
 
 LANDING_COLUMNS = {
@@ -79,6 +79,15 @@ except RunInProgress as error:
     assert "rapport status" in refused
     assert warehouse_url not in refused
     assert python(code) == "got it"
+
+
+def test_a_lock_that_was_given_back_has_to_be_taken_anew(warehouse_url: str) -> None:
+    with warehouse.run_lock(warehouse_url):
+        pass
+    with warehouse.connect(warehouse_url) as another:
+        another.execute("select pg_advisory_lock(%s)", [warehouse.RUN_LOCK])
+        with pytest.raises(RunInProgress), warehouse.run_lock(warehouse_url):
+            pass
 
 
 def test_a_run_lock_goes_with_its_process(warehouse_url: str) -> None:
