@@ -99,7 +99,7 @@ def test_a_pid_file_from_before_the_last_boot_names_nobody(process: DetachedProc
     pid_file = tmp_path / "parent.pid"
     recorded = pid_file.read_text()
     psutil.Process(parent).kill()
-    wait_until(lambda: not lives(parent))
+    os.waitpid(parent, 0)
     pid_file.write_text(f"{parent} 1.0\n")
     assert not process.stop()
     assert lives(child), "whoever has that session since the boot is a stranger"
