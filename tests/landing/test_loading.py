@@ -24,13 +24,12 @@ TWO = HEADER + "1,2026-01-01 10:00:00,2,2.50,a\n1,2026-01-01 10:00:00,1,0.10,b\n
 def test_rows_are_typed_and_know_where_they_came_from(
     make_feed: MakeFeed, landing: Path, warehouse_url: str, query: Query
 ) -> None:
-    (landing / "shop.csv").write_text(
-        HEADER.replace("product", "product,colour") + '1,2026-01-01 10:00:00,2,2.50,a,"r""d"\n'
-    )
+    header = HEADER.replace("product", "product,colour")
+    (landing / "shop.csv").write_text(header + '1,2026-01-01 10:00:00,2,2.50,a,"r""d"\n')
     assert load_feed(warehouse_url, make_feed()) == LoadCounts(1, 1, 0, 0)
     [row] = query(
-        "select order_id, ordered_at, quantity::text, unit_price::text, product_id, payload, is_deleted, source, mode,"
-        " batch_id, line_number from raw.order_lines"
+        "select order_id, ordered_at, quantity::text, unit_price::text, product_id, payload, is_deleted,"
+        " source, mode, batch_id, line_number from raw.order_lines"
     )
     at = datetime(2026, 1, 1, 10, tzinfo=UTC)
     assert row == ("1", at, "2", "2.50", "a", {"colour": 'r"d'}, False, "shop", "append", 1, 2)
@@ -196,6 +195,23 @@ def test_a_mended_mapping_reads_the_file_again(
     columns = {"order_id": "order", "quantity": "quantity", "unit_price": "price", "product_id": "product"}
     mended = make_feed(columns={**columns, "ordered_at": {"column": "at", "map": {"?": "2026-01-02"}}})
     assert load_feed(warehouse_url, mended) == LoadCounts(2, 1, 1, 0)
+
+
+def test_a_mapping_that_would_count_rows_twice_is_refused(
+    make_feed: MakeFeed, landing: Path, warehouse_url: str, query: Query
+) -> None:
+    (landing / "shop.csv").write_text(TWO)
+    load_feed(warehouse_url, make_feed())
+    columns = {"order_id": "order", "ordered_at": "at", "quantity": "quantity", "unit_price": "price"}
+    other = make_feed(columns={**columns, "currency": {"value": "GBP"}})
+    with pytest.raises(InputError, match=r"shop.csv: it was loaded with another mapping .* 2 of its rows"):
+        load_feed(warehouse_url, other)
+    reload(warehouse_url, other)
+    with pytest.raises(InputError, match="second time"):
+        load_feed(warehouse_url, other)
+    assert query("select count(*) from raw.order_lines") == [(2,)]
+    (landing / "shop.csv").write_text(TWO.replace("\n1,", "\n2,"))
+    assert load_feed(warehouse_url, other) == LoadCounts(2, 2, 0, 0)
 
 
 def test_reload_reads_the_files_again_and_loads_nothing_twice(

@@ -13,7 +13,8 @@ Query = Callable[[str], list[tuple[Any, ...]]]
 
 NOW = """
     select contact_id, first_name, is_deleted from (
-        select distinct on (contact_id) * from raw.contacts order by contact_id, batch_id desc, line_number desc
+        select distinct on (contact_id) * from raw.contacts
+        order by contact_id, batch_id desc, line_number desc
     ) as newest order by contact_id
 """
 ORDERS_NOW = """

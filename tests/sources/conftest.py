@@ -10,9 +10,6 @@ from rapport.settings import Settings
 from rapport.sources.configuration import read_feeds
 from rapport.sources.feed import Feed
 
-WriteSource = Callable[..., Path]
-MakeFeed = Callable[..., Feed]
-
 
 @pytest.fixture
 def offline(tmp_path: Path) -> Settings:
@@ -22,7 +19,7 @@ def offline(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def make_feed(offline: Settings) -> MakeFeed:
+def make_feed(offline: Settings) -> Callable[..., Feed]:
     """A feed from the keys of its source file; `files` are in a folder of the test's own."""
 
     def make(columns: dict[str, object], stream: str = "order_lines", **keys: object) -> Feed:

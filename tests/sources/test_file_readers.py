@@ -1,5 +1,6 @@
 import gzip
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -8,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import MakeFeed  # type: ignore[attr-defined]
 from rapport.errors import InputError
 from rapport.sources import csv_files
 from rapport.sources.chunk import Chunk
 from rapport.sources.feed import Feed
 from rapport.sources.files import find_files, read_chunks
 
+MakeFeed = Callable[..., Feed]
 CONTACT = {"contact_id": "id", "updated_at": "at", "first_name": "name"}
 
 

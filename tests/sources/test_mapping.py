@@ -1,13 +1,15 @@
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from conftest import MakeFeed  # type: ignore[attr-defined]
 from rapport.sources.chunk import Chunk, Unreadable
+from rapport.sources.feed import Feed
 from rapport.sources.mapping import Mapped, map_chunk
 
+MakeFeed = Callable[..., Feed]
 LINE = {"order_id": "order", "ordered_at": "at", "quantity": "quantity", "unit_price": "price"}
 ROW = {"order": "1", "at": "2026-01-01 10:00:00", "quantity": "1", "price": "2.50"}
 

@@ -101,6 +101,19 @@ def close_batch(
     )
 
 
+def rejected_before(connection: psycopg.Connection, feed: Feed, file_hash: str, batch_id: int) -> int | None:
+    """How many rows of these bytes no earlier load of the feed took; None where this is the first load."""
+    row = connection.execute(
+        """
+        select min(rows_rejected) from ops.load_batches
+        where source = %(source)s and stream = %(stream)s and feed = %(feed)s
+            and file_hash = %(file_hash)s and batch_id < %(batch_id)s
+        """,
+        {**_identity(feed), "file_hash": file_hash, "batch_id": batch_id},
+    ).fetchone()
+    return None if row is None else row[0]
+
+
 def supersede(connection: psycopg.Connection, feed: Feed) -> int:
     """Let every file of the feed be read again; how many batches that concerns."""
     return connection.execute(

@@ -3,7 +3,8 @@
 `row_key` decides what is there already (the table's key is source and row_key); `content_hash` is over all
 stream columns and the payload, and equal for equal values however they were written.
 
-Rows go in by row_key: the index then grows at one place at a time, which takes 2.8 s off 542,000 rows.
+Rows go in by row_key: the index then grows at one place at a time, which takes 2.8 s off 542,000 rows. Where
+it is the content's hash, counting equal rows has sorted them already.
 """
 
 import psycopg
@@ -20,7 +21,7 @@ _PLACE = {
             {names}, %(source)s, %(mode)s, payload,
             {row_key} as row_key, content_hash, %(batch_id)s, line_number
         from ({incoming}) as incoming
-        order by row_key, line_number
+        order by {order}, line_number
         on conflict (source, row_key) do nothing
     """,
     Mode.REPLACE_ORDER: """
@@ -149,6 +150,7 @@ def _parts(feed: Feed) -> dict[str, sql.Composable]:
         "names": _names([column.name for column in stream.columns if column.name in feed.columns]),
         "columns": _names([column.name for column in stream.columns if column.name != "is_deleted"]),
         "row_key": _row_key(feed, key),
+        "order": sql.SQL("row_key" if feed.has_whole_key else "content_hash"),
     }
     parts["newest"] = sql.SQL(_NEWEST).format(**parts)
     parts["incoming"] = _incoming(feed)
@@ -199,7 +201,9 @@ def _counts_occurrences(feed: Feed) -> bool:
 
 def _row_key(feed: Feed, key: sql.Composable) -> sql.Composable:
     stream = feed.definition
-    by_content = sql.SQL("md5(row(content_hash, occurrence)::text)::uuid")
+    by_content = sql.SQL(
+        "case when occurrence = 1 then content_hash else md5(row(content_hash, occurrence)::text)::uuid end"
+    )
     by_key = sql.SQL("md5(row({})::text)::uuid").format(key)
     match feed.mode:
         case Mode.VERSIONS:

@@ -12,6 +12,7 @@ from rapport.landing import batches, copying, inserts
 from rapport.sources.feed import Feed
 from rapport.sources.files import SourceFile, find_files, read_chunks
 from rapport.sources.mapping import map_chunk
+from rapport.streams import Mode
 
 Progress = Callable[[str, int], None]
 
@@ -101,11 +102,24 @@ def _load_file(
             connection, feed, file.path, file_hash, rows_read=rows_read, rows_rejected=rows_rejected
         )
         rows_loaded = inserts.insert_rows(connection, feed, batch_id, is_whole=rows_rejected == 0)
+        if feed.mode is Mode.APPEND:
+            before = batches.rejected_before(connection, feed, file_hash, batch_id)
+            if before is not None and rows_loaded > before:
+                raise InputError(_would_count_twice(feed, file, rows_loaded - before))
         inserts.insert_rejected(connection, feed, batch_id, file.path)
         newest = inserts.newest_record(connection, feed)
         batches.close_batch(connection, batch_id, rows_loaded=rows_loaded, newest_record_at=newest)
         return LoadCounts(rows_read, rows_loaded, rows_read - rows_loaded - rows_rejected, rows_rejected)
     return LoadCounts()
+
+
+def _would_count_twice(feed: Feed, file: SourceFile, rows: int) -> str:
+    return (
+        f"{file.path}: it was loaded with another mapping of {feed.name}, and with this one {rows} of its "
+        "rows would be there a second time, because appended rows are never replaced. Undo what the mapping "
+        "changes in rows that were loaded, or leave it for these files and write a second source file for "
+        "new ones"
+    )
 
 
 def _copy_file(
