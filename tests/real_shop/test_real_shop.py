@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import independent_count
@@ -43,6 +44,10 @@ class Seen:
 def run_and_read(home: Path, *arguments: str) -> Seen:
     run = rapport(home, "run", *arguments)
     assert run.exit_code == 0, run.output
+    return read(home, run)
+
+
+def read(home: Path, run: MeasuredRun) -> Seen:
     url = rapport(home, "warehouse", "url").output.strip()
     return Seen(
         run=run,
@@ -64,14 +69,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("real_shop") / "home"
     yield folder
     stop_server(folder)
+    rmtree(folder)
 
 
 @pytest.fixture(scope="module")
-def december(home: Path) -> Seen:
+def december(home: Path, pytestconfig: pytest.Config) -> Seen:
     seen = run_and_read(home, "--as-of", "2011-12-10T00:00:00Z")
-    print(
-        f"\nreal shop: {seen.run.seconds:.0f} s, at most {seen.run.peak_pss_mb or float('nan'):.0f} MB (PSS)"
-    )
+    terminal = pytestconfig.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None:
+        memory = "" if seen.run.peak_pss_mb is None else f", at most {seen.run.peak_pss_mb:.0f} MB (PSS)"
+        terminal.ensure_newline()
+        terminal.write_line(f"real shop: the whole run took {seen.run.seconds:.0f} s{memory}")
     return seen
 
 
