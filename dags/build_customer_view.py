@@ -4,9 +4,7 @@ Runs when something was loaded, and every morning even if nothing was. A run see
 when it began (`open_run`), so it can be repeated later and gives the same rows.
 """
 
-from airflow.sdk import dag, task
-from airflow.timetables.assets import AssetOrTimeSchedule
-from airflow.timetables.trigger import CronTriggerTimetable
+from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, task
 
 from wiring import CUSTOMER_VIEW, DEFAULTS, FEEDBACK, ORDERS, SUPPORT_TICKETS, WEB_EVENTS, as_of, conf, step
 

@@ -4,9 +4,7 @@ Runs on each new customer view, and every morning even if the view could not be 
 held, with the reason. Sending is `send_due`'s work.
 """
 
-from airflow.sdk import dag
-from airflow.timetables.assets import AssetOrTimeSchedule
-from airflow.timetables.trigger import CronTriggerTimetable
+from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag
 
 from wiring import CUSTOMER_VIEW, DEFAULTS, EDITIONS, conf, step
 

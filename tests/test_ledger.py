@@ -68,6 +68,25 @@ def test_a_run_fails_with_its_step_and_says_why(warehouse_url: str) -> None:
     assert steps(warehouse_url)[0] == (run.run_id, "ingest_orders", "load", "failed", 3, "first reason")
 
 
+def test_a_retry_that_ends_well_makes_up_for_the_try_before(warehouse_url: str) -> None:
+    run = ledger.open_run(warehouse_url, as_of=MONDAY, config="c")
+    with (
+        pytest.raises(ConfigurationError),
+        ledger.step(warehouse_url, run.run_id, "ingest_orders", "load"),
+    ):
+        raise ConfigurationError("the first try")
+    with ledger.step(warehouse_url, run.run_id, "ingest_orders", "load"):
+        pass
+    assert ledger.close_run(warehouse_url, run.run_id).state == "succeeded"
+
+
+def test_a_load_that_was_killed_outside_a_run_is_marked_by_its_next_try(warehouse_url: str) -> None:
+    ledger.step(warehouse_url, None, "ingest_orders", "load").__enter__()
+    with ledger.step(warehouse_url, None, "ingest_orders", "load"):
+        pass
+    assert [step[3] for step in steps(warehouse_url)] == ["interrupted", "succeeded"]
+
+
 def test_a_run_that_was_cut_off_is_marked_by_the_next(warehouse_url: str) -> None:
     cut_off = ledger.open_run(warehouse_url, as_of=MONDAY, config="c")
     # A process that dies never leaves the step's block.

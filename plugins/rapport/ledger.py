@@ -125,8 +125,18 @@ def fix_batches(url: str, run_id: int) -> Run:
 
 @contextmanager
 def step(url: str, run_id: int | None, dag: str, name: str) -> Iterator[StepRecord]:
-    """Record a step while it works; if it raises, it and its run are recorded as failed."""
+    """Record a step while it works; if it raises, it and its run are recorded as failed.
+
+    A step is at work once at a time: what an earlier, killed try left as running becomes `interrupted`.
+    """
     with warehouse.connect(url) as connection:
+        connection.execute(
+            """
+            update ops.run_steps set state = 'interrupted', ended_at = now()
+            where dag = %s and step = %s and state = 'running'
+            """,
+            [dag, name],
+        )
         row = connection.execute(
             """
             insert into ops.run_steps (run_id, dag, step, state)
@@ -146,22 +156,25 @@ def step(url: str, run_id: int | None, dag: str, name: str) -> Iterator[StepReco
 
 
 def close_run(url: str, run_id: int) -> Run:
-    """End the run: failed if any of its steps failed, else succeeded."""
+    """End the run: failed if the last try of any of its steps failed, else succeeded."""
     with warehouse.connect(url) as connection:
         connection.execute(
             """
             update ops.runs
             set
                 ended_at = now(),
-                state = case
-                    when exists (
-                        select from ops.run_steps
-                        where run_steps.run_id = runs.run_id and run_steps.state = 'failed'
-                    ) then 'failed' else 'succeeded'
-                end
-            where run_id = %s
+                state = case when exists (
+                    select from (
+                        select distinct on (dag, step) state
+                        from ops.run_steps
+                        where run_id = %(run)s
+                        order by dag, step, step_id desc
+                    ) as last_tries
+                    where state = 'failed'
+                ) then 'failed' else 'succeeded' end
+            where run_id = %(run)s
             """,
-            [run_id],
+            {"run": run_id},
         )
         return run(connection, run_id)
 

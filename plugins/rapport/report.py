@@ -188,4 +188,4 @@ def _campaigns(connection: psycopg.Connection, run_id: int) -> list[Campaign]:
 
 
 def _pairs(connection: psycopg.Connection, query: str, parameters: list[Any]) -> dict[str, int]:
-    return dict(connection.execute(query, parameters).fetchall())  # type: ignore[arg-type]
+    return dict(connection.execute(query, parameters).fetchall())

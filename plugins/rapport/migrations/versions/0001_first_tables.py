@@ -31,7 +31,8 @@ create table ops.load_batches (
     superseded_at timestamptz,
     check (rows_read = rows_loaded + rows_duplicate + rows_rejected)
 );
-comment on table ops.load_batches is 'One row per file that was read into raw, written in the transaction that loads it.';
+comment on table ops.load_batches is
+    'One row per file that was read into raw, written in the transaction that loads it.';
 comment on column ops.load_batches.superseded_at is 'Set by reload: the file may be read again.';
 create unique index load_batches_once on ops.load_batches (source, stream, feed, file_hash, mapping_hash)
 where superseded_at is null;
@@ -62,7 +63,8 @@ create table ops.runs (
     started_at timestamptz not null default now(),
     ended_at timestamptz
 );
-comment on column ops.runs.max_batch_id is 'The newest load the run may see; null until the view is being built.';
+comment on column ops.runs.max_batch_id is
+    'The newest load the run may see; null until the view is being built.';
 
 create table ops.run_steps (
     step_id bigint generated always as identity primary key,
@@ -451,7 +453,7 @@ create table identity.edges (
     primary key (kind_a, source_a, value_a, kind_b, source_b, value_b, stream, source)
 );
 comment on table identity.edges is
-    'One row per pair of identifiers seen together in a stream of a source; record_id is the first such record.';
+    'One row per pair of identifiers seen together in a stream of a source; record_id is the first record.';
 
 create table identity.merges (
     old_customer_id text primary key references identity.customers,
@@ -547,7 +549,8 @@ create table activation.messages (
     entered_at timestamptz,
     state text not null
     check (state in (
-        'planned', 'skipped', 'expired', 'cancelled', 'sending', 'accepted', 'rejected', 'uncertain', 'unknown'
+        'planned', 'skipped', 'expired', 'cancelled',
+        'sending', 'accepted', 'rejected', 'uncertain', 'unknown'
     )),
     state_reason text,
     due_at timestamptz not null,
