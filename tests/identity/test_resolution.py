@@ -215,3 +215,12 @@ def test_an_identifier_is_seen_from_its_earliest_to_its_latest_row() -> None:
 
 def test_no_rows_make_no_customers() -> None:
     assert resolved([]).identifiers.num_rows == 0
+
+
+def test_of_records_seen_at_the_same_moment_the_edge_names_the_first_by_id() -> None:
+    rows = [
+        observation(1, 1, record, "orders", "north", customer_number="1", email="a", anonymous_id=device)
+        for record, device in ((3, "x"), (2, "y"), (4, "z"))
+    ]
+    edges = [edge for edge in resolved(rows).edges.to_pylist() if edge["kind_b"] == "email"]
+    assert [edge["record_id"] for edge in edges] == ["r2"]
