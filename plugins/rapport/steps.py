@@ -3,11 +3,15 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rapport import dbt, ledger, warehouse
-from rapport.errors import ConfigurationError
+from rapport.errors import ConfigurationError, InputError
 from rapport.ledger import StepRecord
 from rapport.settings import Settings
+
+if TYPE_CHECKING:
+    from rapport.sources.feed import Feed
 
 # Called with (dag, step, None) when a step begins and with its record when it has ended.
 Watcher = Callable[[str, str, StepRecord | None], None]
@@ -22,20 +26,32 @@ def feed_names(streams: Sequence[str]) -> list[str]:
     return [feed.name for feed in read_feeds(Settings.from_environment()) if feed.stream in streams]
 
 
-def load_feed(dag: str, name: str, run_id: int | None) -> None:
-    """Load what is new in one feed.
+def load_feeds(dag: str, names: Sequence[str], run_id: int | None) -> None:
+    """Load what is new in the feeds, one after another; a broken one does not keep the next from loading.
 
     Raises:
-        InputError: some of its files cannot be read, or there are none; the others were loaded.
+        InputError: some files cannot be read, or a feed has none; the others were loaded.
     """
-    from rapport.landing import load
     from rapport.sources.configuration import read_feeds
 
     settings = Settings.from_environment()
     url = warehouse.ensure(settings)
-    feed = next(feed for feed in read_feeds(settings) if feed.name == name)
+    feeds = {feed.name: feed for feed in read_feeds(settings)}
+    refused: list[InputError] = []
+    for name in names:
+        try:
+            _load_feed(url, dag, feeds[name], run_id)
+        except InputError as error:
+            refused.append(error)
+    if refused:
+        raise InputError("\n".join(str(error) for error in refused))
+
+
+def _load_feed(url: str, dag: str, feed: "Feed", run_id: int | None) -> None:
+    from rapport.landing import load
+
     counts = load.LoadCounts()
-    with _recorded(url, run_id, dag, name) as record:
+    with _recorded(url, run_id, dag, feed.name) as record:
         try:
             counts = load.load_feed(url, feed)
         except load.FilesRefused as refused:
