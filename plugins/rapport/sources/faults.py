@@ -11,7 +11,7 @@ from rapport.errors import InputError
 from rapport.sources.feed import Feed
 from rapport.sources.files import SourceFile
 
-LONGEST_ROW = 6 << 20  # bytes; also the blocks that CSV is read in
+LONGEST_ROW = 3 << 20  # bytes; also the blocks that CSV is read in, of which Arrow may read 32 ahead
 
 
 def decoder(encoding: str) -> codecs.IncrementalDecoder | None:
