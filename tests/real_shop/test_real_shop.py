@@ -75,11 +75,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def december(home: Path, pytestconfig: pytest.Config) -> Seen:
     seen = run_and_read(home, "--as-of", "2011-12-10T00:00:00Z")
-    terminal = pytestconfig.pluginmanager.get_plugin("terminalreporter")
-    if terminal is not None:
-        memory = "" if seen.run.peak_pss_mb is None else f", at most {seen.run.peak_pss_mb:.0f} MB (PSS)"
-        terminal.ensure_newline()
-        terminal.write_line(f"real shop: the whole run took {seen.run.seconds:.0f} s{memory}")
+    memory = "" if seen.run.peak_pss_mb is None else f", at most {seen.run.peak_pss_mb:.0f} MB (PSS)"
+    with pytestconfig.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
+        print(f"\nreal shop: the whole run took {seen.run.seconds:.0f} s{memory}")
     return seen
 
 
