@@ -52,6 +52,13 @@ def test_everybody_who_gets_nothing_has_the_first_reason_that_applies(shop: Smal
     assert edition.skipped == {"no_address": 1, "no_consent": 2, "same_address": 1, "suppressed": 1}
 
 
+def test_where_nobody_ever_decided_on_the_topic_consent_is_what_is_missing(shop: SmallShop) -> None:
+    shop.add("a_plain", topics=("offers",))
+    shop.add("b_no_address", None)
+    (edition,) = shop.plan()
+    assert edition.skipped == {"no_consent": 2}
+
+
 @pytest.mark.parametrize(
     ("topic", "reason"), [("news", "suppressed"), ("all", "suppressed"), ("offers", None)]
 )

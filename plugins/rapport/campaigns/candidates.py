@@ -116,6 +116,10 @@ judged as (
     select
         *,
         case
+            -- Where nobody ever decided on the topic, consent is missing and not the address.
+            when not (
+                select exists (select from marts.consents where channel = 'email' and topic = %(topic)s)
+            ) then 'no_consent'
             when recipient_key is null then 'no_address'
             when not is_granted then 'no_consent'
             when is_suppressed then 'suppressed'

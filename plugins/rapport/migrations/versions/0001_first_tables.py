@@ -97,6 +97,7 @@ create table ops.test_results (
 );
 """
 
+# No foreign key from batch_id: one transaction writes both sides, and the check is a fifth of a load.
 RAW = """
 create table raw.orders (
     order_id text not null,
@@ -127,7 +128,7 @@ create table raw.orders (
     payload jsonb,
     row_key uuid not null,
     content_hash uuid not null,
-    batch_id bigint not null references ops.load_batches,
+    batch_id bigint not null,
     line_number bigint not null,
     loaded_at timestamptz not null default now(),
     primary key (source, row_key)
@@ -165,7 +166,7 @@ create table raw.order_lines (
     payload jsonb,
     row_key uuid not null,
     content_hash uuid not null,
-    batch_id bigint not null references ops.load_batches,
+    batch_id bigint not null,
     line_number bigint not null,
     loaded_at timestamptz not null default now(),
     primary key (source, row_key)
@@ -198,7 +199,7 @@ create table raw.refunds (
     payload jsonb,
     row_key uuid not null,
     content_hash uuid not null,
-    batch_id bigint not null references ops.load_batches,
+    batch_id bigint not null,
     line_number bigint not null,
     loaded_at timestamptz not null default now(),
     primary key (source, row_key)
@@ -233,7 +234,7 @@ create table raw.web_events (
     payload jsonb,
     row_key uuid not null,
     content_hash uuid not null,
-    batch_id bigint not null references ops.load_batches,
+    batch_id bigint not null,
     line_number bigint not null,
     loaded_at timestamptz not null default now(),
     primary key (source, row_key)
@@ -272,7 +273,7 @@ create table raw.ticket_versions (
     payload jsonb,
     row_key uuid not null,
     content_hash uuid not null,
-    batch_id bigint not null references ops.load_batches,
+    batch_id bigint not null,
     line_number bigint not null,
     loaded_at timestamptz not null default now(),
     primary key (source, row_key)
@@ -305,7 +306,7 @@ create table raw.ticket_events (
     payload jsonb,
     row_key uuid not null,
     content_hash uuid not null,
-    batch_id bigint not null references ops.load_batches,
+    batch_id bigint not null,
     line_number bigint not null,
     loaded_at timestamptz not null default now(),
     primary key (source, row_key)
@@ -335,7 +336,7 @@ create table raw.survey_responses (
     payload jsonb,
     row_key uuid not null,
     content_hash uuid not null,
-    batch_id bigint not null references ops.load_batches,
+    batch_id bigint not null,
     line_number bigint not null,
     loaded_at timestamptz not null default now(),
     primary key (source, row_key)
@@ -366,7 +367,7 @@ create table raw.contacts (
     payload jsonb,
     row_key uuid not null,
     content_hash uuid not null,
-    batch_id bigint not null references ops.load_batches,
+    batch_id bigint not null,
     line_number bigint not null,
     loaded_at timestamptz not null default now(),
     primary key (source, row_key)
@@ -400,7 +401,7 @@ create table raw.consents (
     payload jsonb,
     row_key uuid not null,
     content_hash uuid not null,
-    batch_id bigint not null references ops.load_batches,
+    batch_id bigint not null,
     line_number bigint not null,
     loaded_at timestamptz not null default now(),
     primary key (source, row_key)
