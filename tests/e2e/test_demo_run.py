@@ -119,7 +119,7 @@ def test_every_mail_is_a_proper_one_to_somebody_who_agreed(installation: Install
         topics = {
             campaign: topic
             for campaign, topic in connection.execute(
-                "select campaign, specification ->> 'topic' from activation.editions"
+                "select campaign, specification -> 'campaign' ->> 'topic' from activation.editions"
             )
         }
         campaign_of = {
