@@ -40,7 +40,7 @@ def shop(home: Path) -> Installation:
 def kill_in_steps(
     undisturbed: Installation, killed: Installation, chosen: Callable[[dict[str, Any]], bool]
 ) -> list[str]:
-    """Run one home to its end. In the other, kill a run in each chosen step in turn; then let one end there."""
+    """Run one home to its end. In the other, kill a run in each chosen step in turn; then let one end."""
     done = undisturbed.rapport("run", "--as-of", AS_OF)
     assert done.returncode == 0, done.stdout + done.stderr
     steps = [step for step in undisturbed.status()["steps"] if chosen(step)]
