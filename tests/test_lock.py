@@ -77,3 +77,12 @@ def test_a_lock_tells_nothing_of_the_machine_it_was_made_on(name: str) -> None:
     text = (PROJECT / f"{name}.txt").read_text()
     assert text.splitlines()[1] == "#    make lock"
     assert not re.search(r"index-url|find-links|trusted-host|file:|https?://|\s/", text)
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_extras_that_are_asked_for_are_locked_with_their_package(name: str) -> None:
+    """Older pips look for `celery[redis]` itself among the hashes, and find the newest instead."""
+    text = (PROJECT / f"{name}.txt").read_text()
+    for package, requirement in asked(name).items():
+        if requirement.extras:
+            assert f"\n{package}[{','.join(sorted(requirement.extras))}]==" in text
