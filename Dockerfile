@@ -6,7 +6,7 @@ RUN useradd --create-home --uid 10001 rapport \
 
 WORKDIR /opt/rapport
 COPY requirements.txt ./
-RUN python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: \
+RUN python -m pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
     -r requirements.txt
 
 COPY pyproject.toml requirements.in README.md LICENSE ./

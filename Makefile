@@ -3,8 +3,9 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-input
-LOCKED := $(PIP) --require-hashes --only-binary :all:
-LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+# The lock is whole: pip has nothing to resolve, and older ones resolve extras under hashes wrongly.
+LOCKED := $(PIP) --no-deps --require-hashes --only-binary :all:
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock"
 
 # Without its bytecode cache every Airflow command takes twice as long to start.
