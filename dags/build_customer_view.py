@@ -4,6 +4,8 @@ Runs when something was loaded, and every morning even if nothing was. A run see
 when it began (`open_run`), so it can be repeated later and gives the same rows.
 """
 
+from typing import Any
+
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag, task
 
 from wiring import CUSTOMER_VIEW, DEFAULTS, FEEDBACK, ORDERS, SUPPORT_TICKETS, WEB_EVENTS, as_of, conf, step
@@ -46,8 +48,9 @@ def build_customer_view() -> None:
         steps.record_memberships(DAG_ID, run)
 
     @task(outlets=[CUSTOMER_VIEW])
-    def announce() -> None:
-        """Campaigns are planned on the new view."""
+    def announce(run: int, outlet_events: Any = None) -> None:
+        """Campaigns are planned on this very view."""
+        outlet_events[CUSTOMER_VIEW].extra = {"run_id": run}
 
     run = open_run()
     (
@@ -56,7 +59,7 @@ def build_customer_view() -> None:
         >> build_layer.override(task_id="build_marts")("marts", run)
         >> build_layer.override(task_id="build_segments")("segments", run)
         >> record_memberships(run)
-        >> announce()
+        >> announce(run)
     )
 
 

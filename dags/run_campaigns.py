@@ -6,7 +6,7 @@ held, with the reason. Sending is `send_due`'s work.
 
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag
 
-from wiring import CUSTOMER_VIEW, DEFAULTS, EDITIONS, conf, step
+from wiring import CUSTOMER_VIEW, DEFAULTS, EDITIONS, asked_for, step
 
 
 @dag(
@@ -19,10 +19,10 @@ from wiring import CUSTOMER_VIEW, DEFAULTS, EDITIONS, conf, step
 )
 def run_campaigns() -> None:
     @step(outlets=[EDITIONS])
-    def plan_campaigns() -> int:
+    def plan_campaigns() -> None:
         from rapport import steps
 
-        return steps.plan_campaigns("run_campaigns", conf().get("run_id"))
+        steps.plan_campaigns("run_campaigns", asked_for("run_id"))
 
     plan_campaigns()
 

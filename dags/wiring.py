@@ -63,14 +63,18 @@ def conf() -> dict[str, Any]:
     return get_current_context()["dag_run"].conf or {}
 
 
+def asked_for(name: str) -> Any:
+    """What the DAG run's conf says, else the newest asset event that started it, else None."""
+    triggers = (get_current_context().get("triggering_asset_events") or {}).values()
+    events = sorted((event for events in triggers for event in events), key=lambda event: event.timestamp)
+    said = [event.extra[name] for event in events if name in (event.extra or {})]
+    return conf().get(name, said[-1] if said else None)
+
+
 def as_of() -> datetime:
-    """The moment the DAG run stands for: its conf's, the asset event's, else when it was to run."""
-    context = get_current_context()
-    asked = conf().get("as_of")
-    for events in (context.get("triggering_asset_events") or {}).values():
-        for event in events:
-            asked = asked or (event.extra or {}).get("as_of")
-    return datetime.fromisoformat(asked) if asked else context["dag_run"].run_after
+    """The moment the DAG run stands for: the one it was asked for, else when it was to run."""
+    asked = asked_for("as_of")
+    return datetime.fromisoformat(asked) if asked else get_current_context()["dag_run"].run_after
 
 
 def load_streams(streams: Sequence[str], outlet: Asset) -> None:

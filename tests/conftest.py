@@ -8,12 +8,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from chosen_postgres import POSTGRES_BIN
 from rapport import warehouse
 from rapport.embedded_postgres import EmbeddedPostgres
 from rapport.settings import Settings
 
 # Settings of the machine must not reach the tests, but for which PostgreSQL they run on.
-POSTGRES_BIN = Settings.from_environment().postgres_bin
 for name in [name for name in os.environ if name.startswith(("RAPPORT_", "AIRFLOW_", "DBT_", "PG"))]:
     del os.environ[name]
 

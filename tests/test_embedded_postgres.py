@@ -16,7 +16,7 @@ import psutil
 import psycopg
 import pytest
 
-from conftest import POSTGRES_BIN
+from chosen_postgres import POSTGRES_BIN
 from rapport import embedded_postgres, unprivileged
 from rapport.embedded_postgres import EmbeddedPostgres
 from rapport.errors import ConfigurationError, DiskFull, WarehouseUnavailable

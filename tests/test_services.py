@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from conftest import POSTGRES_BIN
+from chosen_postgres import POSTGRES_BIN
 from rapport import services
 from rapport.errors import ConfigurationError, ServiceFailed
 from rapport.settings import Settings

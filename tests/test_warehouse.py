@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -88,6 +89,15 @@ def test_a_lock_that_was_given_back_has_to_be_taken_anew(warehouse_url: str) -> 
         another.execute("select pg_advisory_lock(%s)", [warehouse.RUN_LOCK])
         with pytest.raises(RunInProgress), warehouse.run_lock(warehouse_url):
             pass
+
+
+def test_a_patient_step_waits_for_the_lock(warehouse_url: str) -> None:
+    with warehouse.connect(warehouse_url, autocommit=True) as another:
+        another.execute("select pg_advisory_lock(%s)", [warehouse.RUN_LOCK])
+        release = threading.Timer(0.5, another.execute, ["select pg_advisory_unlock_all()"])
+        release.start()
+        with warehouse.run_lock(warehouse_url, patience=30):
+            release.join()
 
 
 def test_a_run_lock_goes_with_its_process(warehouse_url: str) -> None:

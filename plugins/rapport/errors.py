@@ -6,9 +6,9 @@ RapportError
 │   ├── InputError            a source's data cannot be read
 │   ├── DataTestsFailed       dbt built, but the data breaks its promises
 │   ├── WarehouseTooOld
-│   ├── RecipientKeyChanged
-│   └── RunInProgress
+│   └── RecipientKeyChanged
 └── RetryableError            the same call may work later
+    ├── RunInProgress
     ├── WarehouseUnavailable
     ├── ServiceFailed         one of Airflow's services
     └── DiskFull
@@ -49,7 +49,7 @@ class RecipientKeyChanged(PermanentError):
     """The key behind the recipient keys is not the one they were made with."""
 
 
-class RunInProgress(PermanentError):
+class RunInProgress(RetryableError):
     """Another run holds the warehouse."""
 
 

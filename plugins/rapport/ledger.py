@@ -214,6 +214,22 @@ def run(connection: psycopg.Connection, run_id: int) -> Run:
     return found
 
 
+def newest_view(connection: psycopg.Connection) -> Run | None:
+    """The newest run that has built the customer view, or has failed to; None before the first."""
+    row = connection.execute(
+        """
+        select max(runs.run_id)
+        from ops.runs
+        left join ops.run_steps
+            on runs.run_id = run_steps.run_id
+            and run_steps.step = 'record_memberships'
+            and run_steps.state = 'succeeded'
+        where runs.max_batch_id is not null and (run_steps.run_id is not null or runs.state = 'failed')
+        """
+    ).fetchone()
+    return run(connection, row[0]) if row is not None and row[0] is not None else None
+
+
 def newest_run(connection: psycopg.Connection) -> Run | None:
     """The run that was opened last, or None before the first."""
     row = connection.execute("select max(run_id) from ops.runs").fetchone()

@@ -6,12 +6,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rapport import dbt, ledger, warehouse
-from rapport.errors import ConfigurationError, InputError
+from rapport.errors import InputError
 from rapport.ledger import StepRecord
 from rapport.settings import Settings
 
 if TYPE_CHECKING:
     from rapport.sources.feed import Feed
+
+# Seconds that a step waits for another run's step to end.
+PATIENCE = 60
 
 # Called with (dag, step, None) when a step begins and with its record when it has ended.
 Watcher = Callable[[str, str, StepRecord | None], None]
@@ -82,7 +85,7 @@ def build_layer(dag: str, layer: str, run_id: int) -> None:
     """
     settings = Settings.from_environment()
     url = warehouse.ensure(settings)
-    with warehouse.run_lock(url), _recorded(url, run_id, dag, f"build_{layer}") as record:
+    with warehouse.run_lock(url, patience=PATIENCE), _recorded(url, run_id, dag, f"build_{layer}") as record:
         with warehouse.connect(url) as connection:
             run = ledger.run(connection, run_id)
         result = dbt.build(settings, url, run, layer)
@@ -96,7 +99,10 @@ def resolve_identity(dag: str, run_id: int) -> None:
     from rapport.identity import resolve
 
     url = warehouse.ensure(Settings.from_environment())
-    with warehouse.run_lock(url), _recorded(url, run_id, dag, "resolve_identity") as record:
+    with (
+        warehouse.run_lock(url, patience=PATIENCE),
+        _recorded(url, run_id, dag, "resolve_identity") as record,
+    ):
         with warehouse.connect(url) as connection:
             run = ledger.run(connection, run_id)
         counts = resolve.resolve_identity(url, run)
@@ -110,15 +116,21 @@ def record_memberships(dag: str, run_id: int) -> None:
 
     settings = Settings.from_environment()
     url = warehouse.ensure(settings)
-    with warehouse.run_lock(url), _recorded(url, run_id, dag, "record_memberships") as record:
+    with (
+        warehouse.run_lock(url, patience=PATIENCE),
+        _recorded(url, run_id, dag, "record_memberships") as record,
+    ):
         with warehouse.connect(url) as connection:
             run = ledger.run(connection, run_id)
         sizes = memberships.record_memberships(url, run, segments.segment_names(settings.dbt_project))
         record.rows_out = sum(sizes.values())
 
 
-def plan_campaigns(dag: str, run_id: int | None) -> int:
+def plan_campaigns(dag: str, run_id: int | None) -> None:
     """Plan and gate every campaign that is due, then close the run.
+
+    Without a `run_id` on the newest customer view, if there is one. Where a newer one is being built already,
+    planning is left to that.
 
     Raises:
         ConfigurationError: some campaigns are wrong; the others were planned.
@@ -127,18 +139,20 @@ def plan_campaigns(dag: str, run_id: int | None) -> int:
 
     settings = Settings.from_environment()
     url = warehouse.ensure(settings)
-    with warehouse.connect(url) as connection:
-        run = ledger.run(connection, run_id) if run_id is not None else ledger.newest_run(connection)
-    if run is None or run.max_batch_id is None:
-        raise ConfigurationError("there is no customer view to plan on yet; run build_customer_view first")
-    with warehouse.run_lock(url):
+    with warehouse.run_lock(url, patience=PATIENCE):
+        with warehouse.connect(url) as connection:
+            run = ledger.run(connection, run_id) if run_id is not None else ledger.newest_view(connection)
+            newest = ledger.newest_run(connection)
+        if run is None or newest is None:
+            return
         try:
+            if newest.run_id > run.run_id and newest.state == "running":
+                return
             with _recorded(url, run.run_id, dag, "plan_campaigns") as record:
                 editions = planning.plan_campaigns(url, run, settings)
                 record.rows_out = sum(edition.planned for edition in editions)
         finally:
             ledger.close_run(url, run.run_id)
-    return run.run_id
 
 
 def send_due(dag: str, run_id: int | None, now: datetime) -> None:

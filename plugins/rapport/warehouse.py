@@ -83,8 +83,11 @@ def migrate(url: str) -> None:
 
 
 @contextmanager
-def run_lock(url: str) -> Iterator[None]:
+def run_lock(url: str, *, patience: int = 0) -> Iterator[None]:
     """Hold the warehouse for one run. The process that holds it may take it again.
+
+    Args:
+        patience: how many seconds to wait for another process that holds it.
 
     Raises:
         RunInProgress: another process holds it.
@@ -97,12 +100,15 @@ def run_lock(url: str) -> Iterator[None]:
             _run_lock_holders[url] -= 1
         return
     with connect(url, autocommit=True) as connection:
-        row = connection.execute("select pg_try_advisory_lock(%s)", [RUN_LOCK]).fetchone()
-        if row is None or not row[0]:
+        # A lock_timeout of 0 would wait forever.
+        connection.execute("select set_config('lock_timeout', %s, false)", [f"{patience * 1000 or 1}ms"])
+        try:
+            connection.execute("select pg_advisory_lock(%s)", [RUN_LOCK])
+        except psycopg.errors.LockNotAvailable:
             raise RunInProgress(
                 f"another run is at work on {without_password(url)}; wait for it to end, "
                 "or see `rapport status` for what it is doing"
-            )
+            ) from None
         _run_lock_holders[url] = 1
         try:
             yield
