@@ -219,7 +219,7 @@ def down() -> None:
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 )
 def dbt(context: typer.Context) -> None:
-    """Run a dbt command as of the last run, e.g. `rapport dbt build --target dev --select customers`."""
+    """Run a dbt command as of the last run, e.g. `rapport dbt build --target dev --select +customers`."""
     from rapport import dbt as runner
     from rapport import ledger, warehouse
 
