@@ -12,7 +12,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-long check format lock bench
+.PHONY: help setup demo up down test test-long check check-style check-types check-sql check-dbt check-files \
+	format lock bench
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -34,16 +35,26 @@ test: $(VENV)/.testing ## every test but those marked long
 test-long: $(VENV)/.testing ## the tests that take minutes
 	@$(BIN)/python -m pytest -m long
 
-check: $(VENV)/.testing ## formatting, lint, types, SQL, dbt project, compose file, lock
+check: check-style check-types check-sql check-dbt check-files ## formatting, lint, types, SQL, dbt project, compose file, lock
+
+check-style: $(VENV)/.testing
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+
+check-types: $(VENV)/.testing
 	@$(BIN)/mypy
-	@$(BIN)/yamllint --strict .
-	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
-	@$(BIN)/sqlfluff lint --processes 2 dbt_project
+
+check-sql: $(VENV)/.testing
+	@$(BIN)/sqlfluff lint dbt_project
+
+check-dbt: $(VENV)/.testing
 	@RAPPORT_DBT_HOST=none RAPPORT_DBT_PORT=5432 RAPPORT_DBT_USER=none RAPPORT_DBT_PASSWORD=none \
 		RAPPORT_DBT_DATABASE=none \
 		$(BIN)/dbt --quiet parse --no-partial-parse --project-dir dbt_project --profiles-dir dbt_project
+
+check-files: $(VENV)/.testing
+	@$(BIN)/yamllint --strict .
+	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
 	@$(BIN)/python -m pytest --quiet tests/test_lock.py tests/test_compose.py
 
 format: $(VENV)/.testing ## put Python and SQL into the house's form
