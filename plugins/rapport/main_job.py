@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rapport import ledger, steps, warehouse
 from rapport.airflow_environment import SHARED
-from rapport.errors import ConfigurationError
+from rapport.errors import ConfigurationError, DiskFull
 from rapport.ledger import Run
 from rapport.settings import PROJECT, Settings
 
@@ -35,13 +35,14 @@ def run(settings: Settings, *, as_of: datetime, rebuild: bool, watcher: steps.Wa
         ConfigurationError: a source file is wrong, or `as_of` goes back in time without a rebuild.
         RunInProgress: another run is at work.
         WarehouseUnavailable, WarehouseTooOld: the warehouse cannot be used.
+        DiskFull: nothing of the step that was at work is kept.
     """
     from rapport.sources.configuration import read_feeds
 
     read_feeds(settings)
     url = warehouse.ensure(settings)
-    warehouse.migrate(url)
-    with warehouse.run_lock(url):
+    with disk_errors_named(settings.home), warehouse.run_lock(url):
+        warehouse.migrate(url)
         config = ledger.config_hash([settings.config, settings.dbt_project])
         run_id = ledger.open_run(url, as_of=as_of, config=config, is_rebuild=rebuild).run_id
         steps.watchers.append(watcher)
@@ -51,6 +52,20 @@ def run(settings: Settings, *, as_of: datetime, rebuild: bool, watcher: steps.Wa
         finally:
             steps.watchers.remove(watcher)
         return ledger.close_run(url, run_id)
+
+
+@contextmanager
+def disk_errors_named(home: Path) -> Iterator[None]:
+    """Turn a full disk into `DiskFull`, also where SQLAlchemy says it: Airflow's metadata, a migration."""
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        with warehouse.disk_errors_named(str(home)):
+            yield
+    except DBAPIError as error:
+        if not any(words in str(error) for words in ("disk is full", "No space left on device")):
+            raise
+        raise DiskFull(f"{home}: no space left on the disk; free some room and run again") from error
 
 
 def _run_dags(settings: Settings, conf: dict[str, object]) -> None:
