@@ -11,7 +11,7 @@ from rapport.main_job import disk_errors_named
 
 
 def execute(folder: Path, statement: str) -> None:
-    """Run a statement in a database that may hold a few pages only: SQLite then says that the disk is full."""
+    """Run a statement in a database of three pages at most: SQLite then says that the disk is full."""
     engine = create_engine(f"sqlite:///{folder / 'airflow.db'}", poolclass=pool.NullPool)
     event.listen(engine, "connect", lambda connection, _: connection.execute("pragma max_page_count = 3"))
     with disk_errors_named(folder), engine.begin() as connection:
