@@ -58,7 +58,7 @@ def build(settings: Settings, url: str, run: Run, layer: str) -> BuildResult:
         ConfigurationError: the project does not parse; dbt's sentence is passed on.
     """
     # Unit tests guard the models' code, not the data: they run with the tests of this repository.
-    selection = [*LAYERS[layer], "--indirect-selection", "buildable", "--exclude-resource-type", "unit_test"]
+    selection = [*LAYERS[layer], "--exclude-resource-type", "unit_test"]
     arguments = ["build", *selection, *run_arguments(settings, run)]
     if run.is_rebuild:
         arguments.append("--full-refresh")
@@ -142,6 +142,8 @@ class environment:  # noqa: N801 - reads as a verb in `with dbt.environment(url)
             "RAPPORT_DBT_PASSWORD": unquote(parts.password or ""),
             "RAPPORT_DBT_DATABASE": unquote(parts.path.lstrip("/")),
             "PGTZ": "UTC",
+            # A test runs with the last of the models that it reads, not with the first.
+            "DBT_INDIRECT_SELECTION": "buildable",
         }
         self.before: dict[str, str | None] = {}
 

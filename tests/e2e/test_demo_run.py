@@ -164,6 +164,16 @@ def test_the_models_unit_tests_pass(installation: Installation, first: Demo) -> 
     assert "ERROR=0 SKIP=0" in done.stdout
 
 
+def test_a_developer_builds_models_in_schemas_of_their_own(installation: Installation, first: Demo) -> None:
+    done = installation.rapport("dbt", "build", "--target", "dev", "--select", "+customers")
+    assert done.returncode == 0, done.stdout[-4000:]
+    with installation.connect() as connection:
+        count = connection.execute(
+            "select (select count(*) from dev_marts.customers) = (select count(*) from marts.customers)"
+        ).fetchone()
+    assert count == (True,)
+
+
 def test_a_second_demo_sends_nothing_and_says_so(installation: Installation, first: Demo) -> None:
     second = demo(installation)
     assert second.status["run_id"] > first.status["run_id"]
