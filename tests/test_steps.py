@@ -54,6 +54,18 @@ def test_planning_is_left_to_a_newer_view_that_is_being_built(warehouse_url: str
     assert state(warehouse_url, built) == "succeeded"
 
 
+def test_campaigns_on_the_clock_leave_a_view_that_is_being_built_alone(
+    warehouse_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rapport.campaigns import planning
+
+    seen: list[int] = []
+    monkeypatch.setattr(planning, "plan_campaigns", lambda url, run, settings: seen.append(run.run_id) or [])
+    steps.open_run(MONDAY, None, is_rebuild=False)
+    steps.plan_campaigns("run_campaigns", None)
+    assert seen == []
+
+
 def test_campaigns_on_the_clock_are_planned_on_the_newest_view(
     warehouse_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
