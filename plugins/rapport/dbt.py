@@ -3,7 +3,6 @@
 import json
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -73,6 +72,7 @@ def build(settings: Settings, url: str, run: Run, layer: str) -> BuildResult:
             "What was built before is unchanged"
         )
     if result.failures:
+        # Where it was the warehouse that went away, say that and let the step be tried again.
         warehouse.connect(url).close()
     return result
 
@@ -198,8 +198,3 @@ def _tested_model(node: Any) -> str | None:
 
 def _one_line(message: str | None) -> str:
     return " ".join((message or "failed").split())
-
-
-def manifest_path(settings: Settings) -> Path:
-    """Where dbt leaves its manifest."""
-    return settings.home / "dbt" / "target" / "manifest.json"

@@ -1,0 +1,30 @@
+"""The team's model parameters."""
+
+import re
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from rapport import dbt
+from rapport.errors import ConfigurationError
+from rapport.settings import PROJECT, Settings
+
+
+def test_the_shipped_parameters_show_every_default_there_is() -> None:
+    text = (PROJECT / "config" / "customer_view.yml").read_text()
+    shown = dict(re.findall(r"^(?:# )?([a-z_]+): (\S+)", text, flags=re.MULTILINE))
+    defaults = yaml.safe_load((PROJECT / "dbt_project" / "dbt_project.yml").read_text())["vars"]
+    assert shown == {name: str(value) for name, value in defaults.items() if value is not None}
+
+
+def test_a_mistyped_parameter_is_named_with_the_nearest(settings: Settings) -> None:
+    (settings.config / "customer_view.yml").write_text("lapsed_day: 90\n")
+    with pytest.raises(
+        ConfigurationError, match=r"customer_view\.yml: unknown key lapsed_day; did you mean lapsed_days\?"
+    ):
+        dbt.parameters(settings)
+
+
+def test_without_a_file_the_defaults_hold(settings: Settings) -> None:
+    assert dbt.parameters(replace(settings, config=settings.config / "empty")) == {}
