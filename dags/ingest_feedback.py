@@ -1,6 +1,6 @@
-"""Survey answers, CRM contacts and consents.
+"""Survey answers, what the CRM knows (contacts, companies, deals) and consents.
 
-One task a feed in config/sources/ that fills `survey_responses`, `contacts` or `consents`. Files already
+One task a feed in config/sources/ that fills one of these streams. Files already
 loaded are skipped, so a run with nothing new costs a moment and still tells the customer view so.
 """
 
@@ -11,7 +11,7 @@ from wiring import DEFAULTS, FEEDBACK, load_streams
 
 @dag(schedule="20 * * * *", tags=["ingest", "feedback"], doc_md=__doc__, **DEFAULTS)
 def ingest_feedback() -> None:
-    load_streams(("survey_responses", "contacts", "consents"), outlet=FEEDBACK)
+    load_streams(("survey_responses", "contacts", "companies", "deals", "consents"), outlet=FEEDBACK)
 
 
 ingest_feedback()

@@ -1,4 +1,4 @@
-"""The nine streams."""
+"""The eleven streams."""
 
 from rapport.streams.contract import Column, ColumnType, Mode, Stream
 
@@ -187,6 +187,50 @@ CONTACTS = Stream(
     version=("updated_at",),
 )
 
+COMPANIES = Stream(
+    name="companies",
+    own_columns=(
+        Column("company_id", required=True),
+        Column("updated_at", TIMESTAMP, required=True),
+        Column("company_name"),
+        Column("domain"),
+        Column("industry"),
+        Column("employee_count", INTEGER),
+        Column("parent_company_id"),
+        Column("is_deleted", BOOLEAN),
+    ),
+    key=("company_id",),
+    event_time="updated_at",
+    default_mode=Mode.VERSIONS,
+    modes=(Mode.VERSIONS, Mode.SNAPSHOT),
+    version=("updated_at",),
+)
+
+DEALS = Stream(
+    name="deals",
+    own_columns=(
+        Column("deal_id", required=True),
+        Column("updated_at", TIMESTAMP, required=True),
+        Column("opened_at", TIMESTAMP),
+        Column("company_id"),
+        Column("company_name"),
+        Column("contact_id"),
+        Column("stage"),
+        Column("status", choices=("open", "won", "lost")),
+        Column("amount", NUMERIC),
+        Column("currency"),
+        Column("expected_close_date", DATE),
+        Column("closed_at", TIMESTAMP),
+        Column("owner"),
+        Column("is_deleted", BOOLEAN),
+    ),
+    key=("deal_id",),
+    event_time="updated_at",
+    default_mode=Mode.VERSIONS,
+    modes=(Mode.VERSIONS, Mode.SNAPSHOT),
+    version=("updated_at",),
+)
+
 CONSENTS = Stream(
     name="consents",
     own_columns=(
@@ -218,6 +262,8 @@ STREAMS: dict[str, Stream] = {
         TICKET_EVENTS,
         SURVEY_RESPONSES,
         CONTACTS,
+        COMPANIES,
+        DEALS,
         CONSENTS,
     )
 }
