@@ -150,3 +150,29 @@ def test_records_that_say_they_are_deleted_are_loaded_as_such(
     feed = make_feed("contacts", columns={"contact_id": "id", "updated_at": "at", "is_deleted": "gone"})
     load_feed(warehouse_url, feed)
     assert query("select contact_id, is_deleted from raw.contacts order by 1") == [("1", True), ("2", False)]
+
+
+def test_a_batch_knows_after_which_time_all_of_it_is_seen(
+    make_feed: MakeFeed, landing: Path, warehouse_url: str, query: Query
+) -> None:
+    columns = {"ticket_id": "id", "opened_at": "at", "updated_at": "at", "solved_at": "to", "status": "state"}
+    feed = make_feed("ticket_versions", mode="snapshot", columns=columns)
+    header = "id,at,to,state\n"
+    (landing / "shop1.csv").write_text(
+        header + "1,2026-01-01,2026-03-01,open\n2,2026-01-02,2026-05-01,open\n"
+    )
+    (landing / "shop2.csv").write_text(header + "1,2026-01-04,,open\n")  # and a tombstone with its times
+    (landing / "shop3.csv").write_text(header + "x,,,\n")
+    load_feed(warehouse_url, feed)
+    assert query("select latest_time::date::text from ops.load_batches order by batch_id") == [
+        ("2026-05-01",),
+        ("2026-05-01",),
+        (None,),
+    ]
+    columns = {"consent_id": "id", "decided_at": "at", "expires_at": "to"}
+    columns |= {name: {"value": "granted"} for name in ("channel", "topic", "decision")}
+    (landing / "given.csv").write_text(header + "1,2026-01-01,2030-01-01,x\n")
+    load_feed(warehouse_url, make_feed("consents", name="given", columns=columns))
+    assert query("select latest_time::date::text from ops.load_batches where feed = 'given'") == [
+        ("2026-01-01",)
+    ]

@@ -1,5 +1,7 @@
 """The batch ledger: which files were read, with which mapping, and what became of their rows."""
 
+from datetime import datetime
+
 import psycopg
 
 from rapport.sources.feed import Feed
@@ -84,7 +86,12 @@ def open_batch(
 
 
 def close_batch(
-    connection: psycopg.Connection, batch_id: int, *, rows_loaded: int, newest_record_at: object
+    connection: psycopg.Connection,
+    batch_id: int,
+    *,
+    rows_loaded: int,
+    newest_record_at: datetime | None,
+    latest_time: datetime | None,
 ) -> None:
     """Set what became of the rows: those that were neither loaded nor rejected are duplicates."""
     connection.execute(
@@ -94,10 +101,16 @@ def close_batch(
             rows_loaded = %(rows_loaded)s,
             rows_duplicate = rows_read - rows_rejected - %(rows_loaded)s,
             newest_record_at = %(newest_record_at)s,
+            latest_time = %(latest_time)s,
             loaded_at = clock_timestamp()
         where batch_id = %(batch_id)s
         """,
-        {"batch_id": batch_id, "rows_loaded": rows_loaded, "newest_record_at": newest_record_at},
+        {
+            "batch_id": batch_id,
+            "rows_loaded": rows_loaded,
+            "newest_record_at": newest_record_at,
+            "latest_time": latest_time,
+        },
     )
 
 

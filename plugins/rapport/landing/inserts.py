@@ -7,6 +7,8 @@ Rows go in by row_key: the index then grows at one place at a time, which takes 
 it is the content's hash, counting equal rows has sorted them already.
 """
 
+from datetime import datetime
+
 import psycopg
 from psycopg import sql
 
@@ -127,12 +129,37 @@ def insert_rejected(connection: psycopg.Connection, feed: Feed, batch_id: int, p
     )
 
 
-def newest_record(connection: psycopg.Connection, feed: Feed) -> object:
+def newest_record(connection: psycopg.Connection, feed: Feed) -> datetime | None:
     """The latest event time among the landed rows; None where there are none."""
     row = connection.execute(
         sql.SQL("select max({}) from {}").format(sql.Identifier(feed.definition.event_time), LANDED)
     ).fetchone()
     return row[0] if row is not None else None
+
+
+def latest_time(connection: psycopg.Connection, feed: Feed, batch_id: int) -> datetime | None:
+    """The latest time in any column of the landed rows and of the batch's tombstones; None without any.
+
+    The agreed end of a consent lies in the future and hides nothing, so it is left out.
+    """
+    times = [
+        column.name
+        for column in feed.definition.columns
+        if column.type is ColumnType.TIMESTAMP and column.name != "expires_at"
+    ]
+    latest = sql.SQL("select greatest({}) as latest_time from {}")
+    parts = [latest.format(_greatest([name for name in times if name in feed.columns]), LANDED)]
+    if feed.mode is Mode.SNAPSHOT:
+        tombstones = sql.SQL("{} where batch_id = {} and line_number = 0").format(raw_table(feed), batch_id)
+        parts.append(latest.format(_greatest(times), tombstones))
+    row = connection.execute(
+        sql.SQL("select max(latest_time) from ({}) as times").format(sql.SQL(" union all ").join(parts))
+    ).fetchone()
+    return row[0] if row is not None else None
+
+
+def _greatest(times: list[str]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.SQL("max({})").format(sql.Identifier(name)) for name in times)
 
 
 def raw_table(feed: Feed) -> sql.Identifier:

@@ -107,8 +107,13 @@ def _load_file(
             if before is not None and rows_loaded > before:
                 raise InputError(_would_count_twice(feed, file, rows_loaded - before))
         inserts.insert_rejected(connection, feed, batch_id, file.path)
-        newest = inserts.newest_record(connection, feed)
-        batches.close_batch(connection, batch_id, rows_loaded=rows_loaded, newest_record_at=newest)
+        batches.close_batch(
+            connection,
+            batch_id,
+            rows_loaded=rows_loaded,
+            newest_record_at=inserts.newest_record(connection, feed),
+            latest_time=inserts.latest_time(connection, feed, batch_id),
+        )
         return LoadCounts(rows_read, rows_loaded, rows_read - rows_loaded - rows_rejected, rows_rejected)
     return LoadCounts()
 
