@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 CHUNK_ROWS = 50_000
+CHUNK_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import codecs
 import os
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,13 +13,16 @@ from pydantic import ValidationError
 
 from rapport.errors import ConfigurationError
 from rapport.settings import Settings
-from rapport.sources.feed import Feed, FileReading, FreshnessLimits, mapping_hash
+from rapport.sources.explode import levels
+from rapport.sources.feed import Feed, FileReading, FreshnessLimits, mapping_hash, source_columns
 from rapport.sources.mistakes import nearest, shape_mistakes
+from rapport.sources.paths import EACH
 from rapport.sources.source_file import Constant, FromColumn, SourceFile
 from rapport.sources.yaml_text import read_yaml
 from rapport.streams import STREAMS, Column, ColumnType, Mode, Stream
 
 _COMMON_ENCODINGS = ("utf-8", "utf-16", "latin-1", "iso-8859-1", "iso-8859-15", "cp1250", "cp1252", "ascii")
+_EXPLODE = re.compile(r"[^.\[\]]+(\.[^.\[\]]+)*(\[\]\.[^.\[\]]+(\.[^.\[\]]+)*)*\[\]")
 _TIMES = (ColumnType.TIMESTAMP, ColumnType.DATE)
 
 
@@ -83,7 +87,11 @@ def _read_feed(path: Path, settings: Settings) -> tuple[Feed | None, list[tuple[
             *sentences,
             ("stream", f"there is no stream {file.stream}; {nearest(file.stream, STREAMS)}"),
         ]
-    sentences += [*_mode_mistakes(file, stream), *_column_mistakes(file, stream)]
+    sentences += [
+        *_mode_mistakes(file, stream),
+        *_column_mistakes(file, stream),
+        *_explode_mistakes(file),
+    ]
     if sentences:
         return None, sentences
     source = file.source or path.stem
@@ -97,7 +105,8 @@ def _read_feed(path: Path, settings: Settings) -> tuple[Feed | None, list[tuple[
         read=read,
         columns=dict(file.columns),
         freshness=_limits(file),
-        mapping_hash=mapping_hash(stream.name, source, mode, read, dict(file.columns)),
+        mapping_hash=mapping_hash(stream.name, source, mode, read, dict(file.columns), file.explode),
+        explode=file.explode,
     ), []
 
 
@@ -147,6 +156,24 @@ def _mode_mistakes(file: SourceFile, stream: Stream) -> Iterator[tuple[str, str]
         for name in stream.key:
             if name not in file.columns:
                 yield "columns", f"mode snapshot needs the column that names the record: map {name}"
+
+
+def _explode_mistakes(file: SourceFile) -> Iterator[tuple[str, str]]:
+    if file.explode is None:
+        return
+    if not _EXPLODE.fullmatch(file.explode):
+        yield (
+            "explode",
+            f"{file.explode!r} names no list; write line_items[], or refunds[].refund_line_items[] for a "
+            "list within a list",
+        )
+        return
+    known = levels(file.explode)
+    for name, mapping in file.columns.items():
+        for reference in source_columns(mapping):
+            written = reference[: reference.rindex(EACH) + len(EACH)] if EACH in reference else None
+            if written is not None and written not in known:
+                yield f"columns.{name}", f"{written} is not exploded; {nearest(written, known)}"
 
 
 def _name_mistakes(columns: Mapping[str, object], stream: Stream) -> Iterator[tuple[str, str]]:

@@ -34,7 +34,8 @@ class FreshnessLimits:
 class Feed:
     """`name` is the source file's name without ending; `columns` maps stream columns to where they come from.
 
-    `mapping_hash` changes with everything that changes what a file becomes, and with nothing else.
+    `mapping_hash` changes with everything that changes what a file becomes, and with nothing else. `explode`
+    is the list of which each element is a row, such as `line_items[]`.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Feed:
     columns: dict[str, Mapping]
     freshness: FreshnessLimits | None
     mapping_hash: str
+    explode: str | None = None
 
     @property
     def definition(self) -> Stream:
@@ -77,7 +79,14 @@ def source_columns(mapping: Mapping) -> tuple[str, ...]:
             return ()
 
 
-def mapping_hash(stream: str, source: str, mode: Mode, read: FileReading, columns: dict[str, Mapping]) -> str:
+def mapping_hash(
+    stream: str,
+    source: str,
+    mode: Mode,
+    read: FileReading,
+    columns: dict[str, Mapping],
+    explode: str | None = None,
+) -> str:
     """A hash over everything that decides what rows a file becomes; where the file is does not.
 
     Options at their default are left out, so that an option that Rapport gains later changes no hash.
@@ -97,4 +106,6 @@ def mapping_hash(stream: str, source: str, mode: Mode, read: FileReading, column
             name: adapter.dump_python(m, mode="json", exclude_defaults=True) for name, m in plain.items()
         },
     }
+    if explode is not None:
+        described["explode"] = explode
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()

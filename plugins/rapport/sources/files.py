@@ -16,7 +16,9 @@ from fsspec.core import url_to_fs
 
 from rapport.errors import InputError
 from rapport.sources.chunk import Chunk
+from rapport.sources.explode import exploded, levels
 from rapport.sources.feed import Feed
+from rapport.sources.paths import EACH, PLACE, resolve
 
 _KINDS = {
     ".csv": "csv",
@@ -126,7 +128,7 @@ def find_files(feed: Feed) -> list[SourceFile]:
 
 
 def read_chunks(feed: Feed, file: SourceFile) -> Iterator[Chunk]:
-    """The file's rows, in order, in chunks of about 50,000.
+    """The file's rows, in order, in chunks of at most 50,000; with `explode`, a row for each element.
 
     Raises:
         InputError: the file cannot be trusted as a whole; the message names file and line, and what is right.
@@ -138,7 +140,7 @@ def read_chunks(feed: Feed, file: SourceFile) -> Iterator[Chunk]:
             from rapport.sources.json_lines import read_json_lines as read
         case _:
             from rapport.sources.parquet_files import read_parquet as read
-    return read(feed, file)
+    return exploded(feed.explode, read(feed, file))
 
 
 def missing_columns(feed: Feed, file: SourceFile, present: list[str]) -> None:
@@ -147,10 +149,21 @@ def missing_columns(feed: Feed, file: SourceFile, present: list[str]) -> None:
     Raises:
         InputError: naming the file, each such column and the nearest one that is there.
     """
+    exploding = [level.removesuffix(EACH) for level in levels(feed.explode)] if feed.explode else []
     sentences = []
-    for target, sources in feed.source_columns.items():
+    wanted = dict(feed.source_columns)
+    if feed.explode:
+        wanted["explode"] = (feed.explode,)
+    for target, sources in wanted.items():
         for source in sources:
-            if source not in present:
+            reference = resolve(source, present)
+            each = [str(step) for step in reference.steps if step in (EACH, PLACE)] if reference else []
+            if each and source[: max(source.rindex(step) for step in each)] not in exploding:
+                sentences.append(
+                    f"{file.path}: {source} (mapped to {target}) stands for many values; write the list "
+                    f"under `explode`, or one of its elements, as in {source.replace(each[0], '[0]', 1)}"
+                )
+            elif reference is None:
                 folded = {name.casefold().strip(): name for name in present}
                 near = get_close_matches(source.casefold().strip(), folded, n=1)
                 hint = (

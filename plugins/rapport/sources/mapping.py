@@ -14,9 +14,11 @@ import pyarrow.compute as pc
 
 from rapport.sources import phones, times, values
 from rapport.sources.chunk import Chunk
+from rapport.sources.explode import levels
 from rapport.sources.feed import Feed, Mapping
 from rapport.sources.json_objects import json_objects
 from rapport.sources.mistakes import nearest
+from rapport.sources.source_columns import SourceColumns
 from rapport.sources.source_file import Constant, FromColumn, Hashed, Joined
 from rapport.streams import Column, ColumnType, Mode
 
@@ -50,7 +52,10 @@ def map_chunk(feed: Feed, chunk: Chunk) -> Mapped:
     columns: dict[str, pa.StringArray] = {}
     faults = _Faults(source.num_rows)
     faults.note_nul_characters(source)
-    given = {name: _source_value(mapping, source) for name, mapping in feed.columns.items()}
+    sources = SourceColumns(source)
+    given = {name: _source_value(mapping, sources, source.num_rows) for name, mapping in feed.columns.items()}
+    faults.note_broken_nesting(sources)
+    faults.note_nested_nul_characters(feed, sources, given)
     unparsed: dict[str, pa.StringArray] = {}
     for column in feed.definition.columns:
         if column.name not in given:
@@ -86,6 +91,18 @@ class _Faults:
         for name, values_ in zip(source.schema.names, source.columns, strict=True):
             has_nul = pc.match_substring(values_, "\0")
             self._note(has_nul, name, f"{name} holds a NUL character, which no text may hold")
+
+    def note_broken_nesting(self, sources: SourceColumns) -> None:
+        for name, broken in sources.broken.items():
+            self._note(broken, name, f"{name} is no JSON, and the mapping looks for a value in it")
+
+    def note_nested_nul_characters(
+        self, feed: Feed, sources: SourceColumns, given: dict[str, pa.StringArray]
+    ) -> None:
+        for name, references in feed.source_columns.items():
+            if any(map(sources.is_nested, references)):
+                has_nul = pc.match_substring(given[name], "\0")
+                self._note(has_nul, name, f"{name} holds a NUL character, which no text may hold")
 
     def note_wrong_type(self, column: Column, given: pa.StringArray, typed: pa.StringArray) -> None:
         if column.type in values.EXPECTED and typed.null_count > given.null_count:
@@ -142,25 +159,25 @@ class _Faults:
             self.reason = pc.if_else(new, reason, self.reason)
 
 
-def _source_value(mapping: Mapping, source: pa.RecordBatch) -> pa.StringArray:
+def _source_value(mapping: Mapping, sources: SourceColumns, rows: int) -> pa.StringArray:
     match mapping:
         case str():
-            return source.column(mapping)
+            return sources.get(mapping)
         case FromColumn():
-            return _changed(mapping, source.column(mapping.column))
+            return _changed(mapping, sources.get(mapping.column))
         case Constant(value=value):
-            return pa.repeat(pa.scalar(value or None, pa.string()), source.num_rows)
+            return pa.repeat(pa.scalar(value or None, pa.string()), rows)
         case Joined():
-            parts = [source.column(name) for name in mapping.join]
+            parts = [sources.get(name) for name in mapping.join]
             joined = pc.binary_join_element_wise(
                 *parts, mapping.separator, null_handling="replace", null_replacement=""
             )
             return pc.if_else(_all_missing(parts), None, joined)
         case Hashed():
-            parts = [source.column(name) for name in mapping.hash]
-            rows = zip(*(part.to_pylist() for part in parts), strict=True)
+            parts = [sources.get(name) for name in mapping.hash]
+            columns = zip(*(part.to_pylist() for part in parts), strict=True)
             # As JSON, ("ab", "c") and ("a", "bc") differ, and so do "" and nothing.
-            hashes = [hashlib.sha256(json.dumps(row).encode()).hexdigest()[:32] for row in rows]
+            hashes = [hashlib.sha256(json.dumps(row).encode()).hexdigest()[:32] for row in columns]
             return pc.if_else(_all_missing(parts), None, pa.array(hashes, pa.string()))
 
 
@@ -224,8 +241,11 @@ def _shown_name(feed: Feed, column: Column) -> str:
 
 
 def _left_over(feed: Feed, source: pa.RecordBatch) -> dict[str, pa.StringArray]:
+    """What no mapping took: a nested value stays whole, and so does an element; of a record that was exploded
+    the rest belongs to all of its rows and to none."""
     taken = {name for names in feed.source_columns.values() for name in names}
-    return {name: source.column(name) for name in source.schema.names if name not in taken}
+    kept = source.schema.names if feed.explode is None else levels(feed.explode)
+    return {name: source.column(name) for name in kept if name not in taken}
 
 
 def _records(rows: pa.RecordBatch) -> pa.StringArray:

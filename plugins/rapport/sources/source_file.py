@@ -29,7 +29,9 @@ class Strict(BaseModel):
 class FromColumn(Strict):
     """One source column, after these changes in this order."""
 
-    column: str = Field(description="The source column's name.")
+    column: str = Field(
+        description="The source column's name, or a path into a nested one, such as customer.address.city."
+    )
     null_values: Texts = Field(default=(), description="Values that mean: unknown.")
     strip_suffix: Text | None = Field(
         default=None, description="Taken off the end of each value that has it."
@@ -120,5 +122,10 @@ class SourceFile(Strict):
         default=None, description="How the feed delivers its rows; each stream has a default."
     )
     read: Read
+    explode: str | None = Field(
+        default=None,
+        description="A list in each record, each element of which is a row, such as line_items[] or "
+        "refunds[].refund_line_items[].",
+    )
     columns: dict[str, ColumnMapping] = Field(min_length=1, description="Stream column: source column.")
     freshness: Freshness | None = None
