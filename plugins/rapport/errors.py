@@ -9,6 +9,7 @@ RapportError
 │   └── RecipientKeyChanged
 └── RetryableError            the same call may work later
     ├── RunInProgress
+    ├── LoadInProgress
     ├── WarehouseUnavailable
     ├── ServiceFailed         one of Airflow's services
     └── DiskFull
@@ -51,6 +52,10 @@ class RecipientKeyChanged(PermanentError):
 
 class RunInProgress(RetryableError):
     """Another run holds the warehouse."""
+
+
+class LoadInProgress(RetryableError):
+    """Another process is loading the same feed."""
 
 
 class WarehouseUnavailable(RetryableError):

@@ -52,8 +52,9 @@ def load_feeds(dag: str, names: Sequence[str], run_id: int | None) -> None:
 
 def _load_feed(url: str, dag: str, feed: "Feed", run_id: int | None) -> None:
     from rapport.landing import load
+    from rapport.landing.transaction import LoadCounts
 
-    counts = load.LoadCounts()
+    counts = LoadCounts()
     with _recorded(url, run_id, dag, feed.name) as record:
         try:
             counts = load.load_feed(url, feed)

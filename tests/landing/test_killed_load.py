@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from rapport.landing.load import LoadCounts, load_feed
+from rapport.landing.load import load_feed
+from rapport.landing.transaction import LoadCounts
 from rapport.settings import PROJECT, Settings
 from rapport.sources.feed import Feed
 

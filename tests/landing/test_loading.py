@@ -9,9 +9,10 @@ import psycopg
 import pytest
 
 from rapport import warehouse
-from rapport.errors import DiskFull, InputError, WarehouseUnavailable
+from rapport.errors import DiskFull, InputError, LoadInProgress, WarehouseUnavailable
 from rapport.landing import batches, copying
-from rapport.landing.load import FilesRefused, LoadCounts, load_feed, reload
+from rapport.landing.load import FilesRefused, load_feed, reload
+from rapport.landing.transaction import LoadCounts
 from rapport.sources.feed import Feed
 
 MakeFeed = Callable[..., Feed]
@@ -278,25 +279,33 @@ def test_a_file_that_grows_while_it_is_read_waits_for_the_next_load(
     assert load_feed(warehouse_url, make_feed()) == LoadCounts(3, 3, 0, 0)
 
 
-def test_two_loads_of_one_feed_at_a_time_load_it_once(
+def test_a_feed_that_is_being_loaded_is_refused_with_a_sentence_and_others_are_not(
     make_feed: MakeFeed, landing: Path, warehouse_url: str, query: Query
 ) -> None:
-    (landing / "shop.csv").write_text(HEADER + "".join(f"{n},2026-01-01,1,1,a\n" for n in range(2000)))
-    feed = make_feed()
-    counts: list[LoadCounts] = []
-    both_have_read = threading.Barrier(2)
+    (landing / "shop.csv").write_text(TWO)
+    (landing / "other.csv").write_text(TWO)
+    feed, other = make_feed(), make_feed(name="other")
+    is_reading, may_end = threading.Event(), threading.Event()
 
-    def load() -> None:
-        counts.append(load_feed(warehouse_url, feed, progress=lambda *_: both_have_read.wait(60) and None))
+    def wait(*_: object) -> None:
+        is_reading.set()
+        may_end.wait(60)
 
-    threads = [threading.Thread(target=load) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(count.rows_loaded for count in counts) == [0, 2000]
-    assert sum(count.rows_read for count in counts) == 2000
-    assert query("select batch_id, rows_loaded from ops.load_batches") == [(1, 2000)]
+    thread = threading.Thread(target=load_feed, args=(warehouse_url, feed), kwargs={"progress": wait})
+    thread.start()
+    assert is_reading.wait(60)
+    with pytest.raises(
+        LoadInProgress, match="shop: another process is loading this feed; wait for it to end"
+    ):
+        load_feed(warehouse_url, feed, patience=0)
+    assert load_feed(warehouse_url, other) == LoadCounts(2, 2, 0, 0)
+    may_end.set()
+    assert load_feed(warehouse_url, feed) == LoadCounts(0, 0, 0, 0)
+    thread.join()
+    assert query("select file, rows_loaded from ops.load_batches order by batch_id") == [
+        (str(landing / "other.csv"), 2),
+        (str(landing / "shop.csv"), 2),
+    ]
 
 
 def test_batch_ids_commit_in_order(

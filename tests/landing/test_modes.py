@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from rapport.landing.load import LoadCounts, load_feed, reload
+from rapport.landing.load import load_feed, reload
+from rapport.landing.transaction import LoadCounts
 from rapport.sources.feed import Feed
 
 MakeFeed = Callable[..., Feed]

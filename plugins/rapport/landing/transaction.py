@@ -1,0 +1,100 @@
+"""One delivery → one batch: its rows, its ledger row and its cursor commit together, or nothing does."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psycopg
+
+from rapport.errors import InputError
+from rapport.landing import batches, copying, cursors, inserts
+from rapport.landing.delivery import Delivery
+from rapport.sources.feed import Feed
+from rapport.sources.mapping import map_chunk
+from rapport.streams import Mode
+
+Progress = Callable[[str, int], None]
+
+
+@dataclass(frozen=True)
+class LoadCounts:
+    """Rows that were read now; read = loaded + duplicate + rejected, always."""
+
+    rows_read: int = 0
+    rows_loaded: int = 0
+    rows_duplicate: int = 0
+    rows_rejected: int = 0
+
+    def __add__(self, other: "LoadCounts") -> "LoadCounts":
+        return LoadCounts(
+            self.rows_read + other.rows_read,
+            self.rows_loaded + other.rows_loaded,
+            self.rows_duplicate + other.rows_duplicate,
+            self.rows_rejected + other.rows_rejected,
+        )
+
+
+def load_delivery(
+    connection: psycopg.Connection, feed: Feed, delivery: Delivery, progress: Progress | None = None
+) -> LoadCounts:
+    """Load what is delivered, unless the same content was loaded before. The connection is in autocommit.
+
+    Raises:
+        InputError: it cannot be trusted as a whole; nothing of it was kept.
+    """
+    with connection.transaction() as transaction:
+        connection.execute("set local work_mem = '64MB'")  # for the sorts before the insert
+        rows_read, rows_rejected = _copy(connection, feed, delivery, progress)
+        file_hash = delivery.content_hash()
+        connection.execute("select pg_advisory_xact_lock(%s)", [batches.LANDING_LOCK])
+        if batches.is_known(connection, feed, delivery.label, file_hash):
+            raise psycopg.Rollback(transaction)
+        batch_id = batches.open_batch(
+            connection, feed, delivery.label, file_hash, rows_read=rows_read, rows_rejected=rows_rejected
+        )
+        rows_loaded = inserts.insert_rows(connection, feed, batch_id, is_whole=rows_rejected == 0)
+        if feed.mode is Mode.APPEND:
+            before = batches.rejected_before(connection, feed, file_hash, batch_id)
+            if before is not None and rows_loaded > before:
+                raise InputError(_would_count_twice(feed, delivery.label, rows_loaded - before))
+        inserts.insert_rejected(connection, feed, batch_id, delivery.label)
+        _save_cursor(connection, feed, delivery)
+        batches.close_batch(
+            connection,
+            batch_id,
+            rows_loaded=rows_loaded,
+            newest_record_at=inserts.newest_record(connection, feed),
+            latest_time=inserts.latest_time(connection, feed, batch_id),
+        )
+        return LoadCounts(rows_read, rows_loaded, rows_read - rows_loaded - rows_rejected, rows_rejected)
+    _save_cursor(connection, feed, delivery)  # known content may end at a later place
+    return LoadCounts()
+
+
+def _copy(
+    connection: psycopg.Connection, feed: Feed, delivery: Delivery, progress: Progress | None
+) -> tuple[int, int]:
+    rows_read = rows_rejected = 0
+    copying.create_tables(connection, feed)
+    for chunk in delivery.chunks():
+        mapped = map_chunk(feed, chunk)
+        copying.copy_chunk(connection, mapped)
+        rows_read += chunk.rows_read
+        rows_rejected += mapped.rejected.num_rows
+        if progress is not None:
+            progress(delivery.label, rows_read)
+    return rows_read, rows_rejected
+
+
+def _save_cursor(connection: psycopg.Connection, feed: Feed, delivery: Delivery) -> None:
+    cursor = delivery.cursor()
+    if cursor is not None:
+        cursors.save_cursor(connection, feed, cursor)
+
+
+def _would_count_twice(feed: Feed, label: str, rows: int) -> str:
+    return (
+        f"{label}: it was loaded with another mapping of {feed.name}, and with this one {rows} of its "
+        "rows would be there a second time, because appended rows are never replaced. Undo what the mapping "
+        "changes in rows that were loaded, or leave it for these files and write a second source file for "
+        "new ones"
+    )
