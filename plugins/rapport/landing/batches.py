@@ -10,7 +10,7 @@ from rapport.streams import Mode
 LANDING_LOCK = 0x7261_7071  # one file at a time gets a batch id, so that ids commit in order
 
 # Here the newest delivery wins, so the order of deliveries matters.
-_ORDERED = (Mode.REPLACE_ORDER, Mode.SNAPSHOT)
+ORDERED = (Mode.REPLACE_ORDER, Mode.SNAPSHOT)
 
 
 def is_known(connection: psycopg.Connection, feed: Feed, path: str, file_hash: str) -> bool:
@@ -27,6 +27,7 @@ def is_known(connection: psycopg.Connection, feed: Feed, path: str, file_hash: s
                 where source = %(source)s and stream = %(stream)s and feed = %(feed)s
                     and file_hash = %(file_hash)s and mapping_hash = %(mapping_hash)s
                     and superseded_at is null
+                    and (state <> 'held' or (accepted_at is null and held_limits = %(limits)s))
             ),
             (
                 select file_hash from ops.load_batches
@@ -35,10 +36,16 @@ def is_known(connection: psycopg.Connection, feed: Feed, path: str, file_hash: s
                 limit 1
             )
         """,
-        {**_identity(feed), "file_hash": file_hash, "mapping_hash": feed.mapping_hash, "file": path},
+        {
+            **_identity(feed),
+            "file_hash": file_hash,
+            "mapping_hash": feed.mapping_hash,
+            "file": path,
+            "limits": str(feed.limits),
+        },
     ).fetchone()
     assert row is not None
-    return bool(row[0]) and (feed.mode not in _ORDERED or row[1] == file_hash)
+    return bool(row[0]) and (feed.mode not in ORDERED or row[1] == file_hash)
 
 
 def open_batch(
@@ -56,9 +63,13 @@ def open_batch(
         """
         update ops.load_batches set superseded_at = now()
         where source = %(source)s and stream = %(stream)s and feed = %(feed)s
-            and file_hash = %(file_hash)s and mapping_hash = %(mapping_hash)s and superseded_at is null
+            and superseded_at is null
+            and (
+                (file_hash = %(file_hash)s and mapping_hash = %(mapping_hash)s)
+                or (state = 'held' and (file_hash = %(file_hash)s or file = %(file)s))
+            )
         """,
-        identity,
+        {**identity, "file": path},
     )
     row = connection.execute(
         """
@@ -120,7 +131,7 @@ def rejected_before(connection: psycopg.Connection, feed: Feed, file_hash: str, 
         """
         select min(rows_rejected) from ops.load_batches
         where source = %(source)s and stream = %(stream)s and feed = %(feed)s
-            and file_hash = %(file_hash)s and batch_id < %(batch_id)s
+            and file_hash = %(file_hash)s and batch_id < %(batch_id)s and state = 'loaded'
         """,
         {**_identity(feed), "file_hash": file_hash, "batch_id": batch_id},
     ).fetchone()

@@ -8,7 +8,7 @@ from psycopg import sql
 
 from rapport import warehouse
 from rapport.errors import InputError, LoadInProgress, WarehouseUnavailable
-from rapport.landing import batches, inserts, known_files
+from rapport.landing import batches, held, inserts, known_files
 from rapport.landing.transaction import LoadCounts, Progress, load_delivery
 from rapport.sources.feed import Feed
 from rapport.sources.files import find_files
@@ -43,6 +43,8 @@ def load_feed(
     refused: list[str] = []
     with _feed_lock(url, feed, patience) as connection:
         for file in find_files(feed):
+            if held.holds_up(connection, feed, file.path):
+                continue
             try:
                 with _failures_named(file.path):
                     delivery = known_files.identify(connection, feed, file)
@@ -52,6 +54,7 @@ def load_feed(
                 refused.append(str(error))
         if counts.rows_loaded:
             connection.execute(sql.SQL("analyze {}").format(inserts.raw_table(feed)))
+        refused += held.sentences(connection, feed)
     if refused:
         raise FilesRefused(refused, counts)
     return counts

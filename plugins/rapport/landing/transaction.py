@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import psycopg
 
 from rapport.errors import InputError
-from rapport.landing import batches, copying, cursors, inserts
+from rapport.landing import batches, copying, cursors, guards, held, inserts
 from rapport.landing.delivery import Delivery
 from rapport.sources.feed import Feed
 from rapport.sources.mapping import map_chunk
@@ -48,6 +48,13 @@ def load_delivery(
         connection.execute("select pg_advisory_xact_lock(%s)", [batches.LANDING_LOCK])
         if batches.is_known(connection, feed, delivery.label, file_hash):
             raise psycopg.Rollback(transaction)
+        if not held.is_accepted(connection, feed, delivery.label, file_hash):
+            reason = guards.reason_to_hold(
+                connection, feed, delivery.label, rows_read=rows_read, rows_rejected=rows_rejected
+            )
+            if reason is not None:
+                held.hold(connection, feed, delivery.label, file_hash, rows_held=rows_read, reason=reason)
+                return LoadCounts()
         batch_id = batches.open_batch(
             connection, feed, delivery.label, file_hash, rows_read=rows_read, rows_rejected=rows_rejected
         )
@@ -66,7 +73,8 @@ def load_delivery(
             latest_time=inserts.latest_time(connection, feed, batch_id),
         )
         return LoadCounts(rows_read, rows_loaded, rows_read - rows_loaded - rows_rejected, rows_rejected)
-    _save_cursor(connection, feed, delivery)  # known content may end at a later place
+    if not held.is_held(connection, feed, file_hash):
+        _save_cursor(connection, feed, delivery)  # known content may end at a later place
     return LoadCounts()
 
 

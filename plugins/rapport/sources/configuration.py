@@ -15,6 +15,7 @@ from rapport.errors import ConfigurationError
 from rapport.settings import Settings
 from rapport.sources.explode import levels
 from rapport.sources.feed import Feed, FileReading, FreshnessLimits, mapping_hash, source_columns
+from rapport.sources.limits import batch_limits, limit_mistakes
 from rapport.sources.mistakes import nearest, shape_mistakes
 from rapport.sources.paths import EACH
 from rapport.sources.source_file import Constant, FromColumn, SourceFile
@@ -72,7 +73,7 @@ def _read_feed(path: Path, settings: Settings) -> tuple[Feed | None, list[tuple[
     except ValidationError as error:
         # What can be checked of a file of the wrong shape is checked all the same.
         return None, [*shape_mistakes(error), *_column_mistakes_anyway(given)]
-    sentences = [*_read_mistakes(file), *_freshness_mistakes(file)]
+    sentences = [*_read_mistakes(file), *_freshness_mistakes(file), *limit_mistakes(file.limits)]
     try:
         files = _resolve(file.read.files, settings)
     except KeyError as error:
@@ -105,6 +106,7 @@ def _read_feed(path: Path, settings: Settings) -> tuple[Feed | None, list[tuple[
         read=read,
         columns=dict(file.columns),
         freshness=_limits(file),
+        limits=batch_limits(file.limits),
         mapping_hash=mapping_hash(stream.name, source, mode, read, dict(file.columns), file.explode),
         explode=file.explode,
     ), []

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from pydantic import TypeAdapter
 
+from rapport.sources.limits import DEFAULT_LIMITS, BatchLimits
 from rapport.sources.source_file import ColumnMapping, Constant, FromColumn, Hashed, Joined
 from rapport.streams import STREAMS, Mode, Stream
 
@@ -47,6 +48,7 @@ class Feed:
     freshness: FreshnessLimits | None
     mapping_hash: str
     explode: str | None = None
+    limits: BatchLimits = DEFAULT_LIMITS
 
     @property
     def definition(self) -> Stream:

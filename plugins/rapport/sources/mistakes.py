@@ -6,7 +6,16 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from rapport.sources.source_file import Constant, Freshness, FromColumn, Hashed, Joined, Read, SourceFile
+from rapport.sources.source_file import (
+    Constant,
+    Freshness,
+    FromColumn,
+    Hashed,
+    Joined,
+    Limits,
+    Read,
+    SourceFile,
+)
 
 _KIND_MODELS: dict[str, type[BaseModel]] = {
     "from_column": FromColumn,
@@ -14,7 +23,7 @@ _KIND_MODELS: dict[str, type[BaseModel]] = {
     "join": Joined,
     "hash": Hashed,
 }
-_PARTS: dict[str, type[BaseModel]] = {"read": Read, "freshness": Freshness}
+_PARTS: dict[str, type[BaseModel]] = {"read": Read, "freshness": Freshness, "limits": Limits}
 _FIXED = {
     "string_type": "a text is expected",
     "dict_type": "a mapping of keys to values is expected",

@@ -111,6 +111,21 @@ class Freshness(Strict):
     error_after: Duration | None = None
 
 
+class Limits(Strict):
+    """Past which a batch is held instead of loaded."""
+
+    rejected: Text = Field(
+        default="5%",
+        description="How many of a batch's rows may be rejected; off: any number. Ten rows always may.",
+        examples=["5%", "0.5%", "off"],
+    )
+    rows: Texts = Field(
+        default=("0.1", "10"),
+        description="The least and the most rows of a batch, as multiples of the usual size; off: any.",
+        examples=[["0.5", "2"], "off"],
+    )
+
+
 class SourceFile(Strict):
     """One feed: where it is, which stream it fills, how its columns map."""
 
@@ -129,3 +144,4 @@ class SourceFile(Strict):
     )
     columns: dict[str, ColumnMapping] = Field(min_length=1, description="Stream column: source column.")
     freshness: Freshness | None = None
+    limits: Limits = Limits()

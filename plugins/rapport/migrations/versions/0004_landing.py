@@ -1,4 +1,4 @@
-"""Loading: how far sources were read, which files were hashed, when the last row of a batch can be seen."""
+"""Landing: batches, cursors, files that were hashed, held batches, rejected rows, columns of a source."""
 
 from alembic import op
 
@@ -38,6 +38,53 @@ comment on table ops.known_files is
     'The hash of a file''s content for as long as its fingerprint (size, times, inode, version) is the same.';
 """
 
+GUARDS = """
+alter table ops.load_batches
+    add column state text not null default 'loaded' check (state in ('loaded', 'held', 'dropped')),
+    add column state_reason text,
+    add column rows_held bigint not null default 0,
+    add column held_limits text,
+    add column accepted_at timestamptz,
+    add column retry_of bigint references ops.load_batches,
+    add check (state = 'loaded' or rows_read = 0);
+comment on column ops.load_batches.state is
+    'held: nothing of it is in raw, state_reason says why; dropped: a person decided that it stays out.';
+comment on column ops.load_batches.rows_held is
+    'How many rows a held batch has. They are not among rows_read, which counts what was taken in.';
+comment on column ops.load_batches.held_limits is
+    'The limits it was held under; with others it is read again.';
+comment on column ops.load_batches.accepted_at is
+    'A person wants the held batch loaded: the next load takes it.';
+comment on column ops.load_batches.retry_of is 'The batch whose rejected rows were loaded with this one.';
+create index load_batches_held on ops.load_batches (feed) where state = 'held' and superseded_at is null;
+
+alter table ops.rejected_records
+    add column page bigint,
+    add column settled_at timestamptz,
+    add column settled_by bigint references ops.load_batches;
+comment on table ops.rejected_records is
+    'Rows that no stream could take. `value` is masked where it may be personal; `record` is the whole row, '
+    'unmasked, because it is what a retry loads: only the role that runs the pipeline may read it.';
+comment on column ops.rejected_records.page is 'Of a source that is read page by page.';
+comment on column ops.rejected_records.settled_by is
+    'The batch that took the row in, or that read its file again; null while the row is out.';
+create index rejected_records_open on ops.rejected_records (source, stream, batch_id)
+where settled_at is null;
+
+create table ops.source_columns (
+    source text not null,
+    stream text not null,
+    feed text not null,
+    column_name text not null,
+    first_batch_id bigint not null references ops.load_batches,
+    is_new boolean not null,
+    primary key (feed, stream, source, column_name)
+);
+comment on table ops.source_columns is
+    'Every column that a feed has ever had; is_new where it came after the first batch.';
+"""
+
 
 def upgrade() -> None:
     op.execute(OPS)
+    op.execute(GUARDS)
