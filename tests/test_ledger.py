@@ -124,14 +124,14 @@ def test_going_back_in_time_needs_a_rebuild(warehouse_url: str) -> None:
 def test_what_a_run_sees_is_decided_once(warehouse_url: str) -> None:
     run = ledger.open_run(warehouse_url, as_of=MONDAY, config="c")
     load_a_batch(warehouse_url, 4)
-    assert ledger.fix_batches(warehouse_url, run.run_id).max_batch_id == 4
+    assert ledger.fix_batches(warehouse_url, run.run_id, view="").max_batch_id == 4
     load_a_batch(warehouse_url, 5)
-    assert ledger.fix_batches(warehouse_url, run.run_id).max_batch_id == 4
+    assert ledger.fix_batches(warehouse_url, run.run_id, view="").max_batch_id == 4
 
 
 def test_a_run_without_any_load_sees_nothing(warehouse_url: str) -> None:
     run = ledger.open_run(warehouse_url, as_of=MONDAY, config="c")
-    assert ledger.fix_batches(warehouse_url, run.run_id).max_batch_id == 0
+    assert ledger.fix_batches(warehouse_url, run.run_id, view="").max_batch_id == 0
 
 
 def test_recording_a_layer_again_replaces_its_tests(warehouse_url: str) -> None:

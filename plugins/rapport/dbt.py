@@ -1,5 +1,6 @@
 """dbt, run inside this process: one build a layer, every model's and test's result handed back."""
 
+import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ LAYERS: dict[str, list[str]] = {
     ],
     "segments": ["--select", "path:models/segments"],
 }
+
+
+RUN_VARIABLES = ("as_of", "max_batch_id", "run_id", "since_run_id", "since_batch_id", "since_as_of")
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,6 @@ def build(settings: Settings, url: str, run: Run, layer: str) -> BuildResult:
     # Unit tests guard the models' code, not the data: they run with the tests of this repository.
     selection = [*LAYERS[layer], "--exclude-resource-type", "unit_test"]
     arguments = ["build", *selection, *run_arguments(settings, run)]
-    if run.is_rebuild:
-        arguments.append("--full-refresh")
     with environment(url):
         outcome = _invoke(settings, arguments)
     if outcome.result is None:
@@ -105,8 +107,22 @@ def run_arguments(settings: Settings, run: Run) -> list[str]:
         "as_of": run.as_of.isoformat(),
         "max_batch_id": run.max_batch_id,
         "run_id": run.run_id,
+        "since_run_id": run.since.run_id if run.since else None,
+        "since_batch_id": run.since.max_batch_id if run.since else None,
+        "since_as_of": run.since.as_of.isoformat() if run.since else None,
     }
     return [*project_arguments(settings), "--vars", json.dumps(variables)]
+
+
+def view_hash(settings: Settings) -> str:
+    """What the customer view is built with: models, macros and parameters. Exchange rates are data."""
+    digest = hashlib.sha256(json.dumps(parameters(settings), sort_keys=True, default=str).encode())
+    for folder in ("models", "macros", "seeds"):
+        for path in sorted((settings.dbt_project / folder).rglob("*")):
+            if path.is_file() and path.name != "exchange_rates.csv":
+                digest.update(f"{path.relative_to(settings.dbt_project)}\0".encode())
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def parameters(settings: Settings) -> dict[str, Any]:
@@ -123,7 +139,7 @@ def parameters(settings: Settings) -> dict[str, Any]:
     chosen = yaml.safe_load(path.read_text()) or {}
     known = yaml.safe_load((settings.dbt_project / "dbt_project.yml").read_text())["vars"]
     for key in chosen:
-        if key not in known or key in ("as_of", "max_batch_id", "run_id"):
+        if key not in known or key in RUN_VARIABLES:
             near = get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(sorted(known))}"
             raise ConfigurationError(f"{path}: unknown key {key}; {hint}")

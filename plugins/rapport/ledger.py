@@ -7,7 +7,7 @@ beforehand are taken in by the next one.
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -20,7 +20,10 @@ from rapport.errors import ConfigurationError
 
 @dataclass(frozen=True)
 class Run:
-    """A row of `ops.runs`. `max_batch_id` is None until the customer view is being built."""
+    """A row of `ops.runs`. `max_batch_id` is None until the customer view is being built.
+
+    `since` is the run whose view this one brings up to date; None where it builds the view from nothing.
+    """
 
     run_id: int
     as_of: datetime
@@ -31,6 +34,16 @@ class Run:
     message: str | None
     started_at: datetime
     ended_at: datetime | None
+    since: "Since | None" = None
+
+
+@dataclass(frozen=True)
+class Since:
+    """What an earlier run saw, on whose view a later one builds."""
+
+    run_id: int
+    as_of: datetime
+    max_batch_id: int
 
 
 @dataclass
@@ -106,19 +119,53 @@ def open_run(url: str, *, as_of: datetime, config: str, is_rebuild: bool = False
         return run(connection, row[0])
 
 
-def fix_batches(url: str, run_id: int) -> Run:
-    """Decide, once, what the run may see: every load that has been committed by now.
+def fix_batches(url: str, run_id: int, *, view: str) -> Run:
+    """Decide, once, what the run may see, every load that has been committed by now, and what it builds upon.
 
-    Loads take their batch id in commit order, so no smaller id can appear later.
+    Loads take their batch id in commit order, so no smaller id can appear later. `view` is a hash of what the
+    customer view is built with.
     """
     with warehouse.connect(url) as connection:
         connection.execute(
             """
             update ops.runs
-            set max_batch_id = (select coalesce(max(batch_id), 0) from ops.load_batches)
-            where run_id = %s and max_batch_id is null
+            set
+                max_batch_id = (select coalesce(max(batch_id), 0) from ops.load_batches),
+                view_hash = %(view)s
+            where run_id = %(run)s and max_batch_id is null
             """,
-            [run_id],
+            {"run": run_id, "view": view},
+        )
+        # Models replace whatever changed since a finished view, so a run that was killed half-way does no harm,
+        # unless it was built otherwise or further ahead.
+        connection.execute(
+            """
+            with this as (select * from ops.runs where run_id = %(run)s),
+
+            built as (
+                select max(runs.run_id) as run_id
+                from ops.runs
+                inner join ops.run_steps using (run_id)
+                where runs.run_id < %(run)s and run_steps.step = 'build_marts'
+                    and run_steps.state = 'succeeded'
+            )
+
+            update ops.runs
+            set since_run_id = built.run_id
+            from built, this
+            where runs.run_id = %(run)s and not runs.is_rebuild
+                and not exists (
+                    select from ops.runs as earlier
+                    where earlier.run_id between built.run_id and %(run)s - 1
+                        and earlier.max_batch_id is not null
+                        and (
+                            earlier.as_of > this.as_of
+                            or earlier.max_batch_id > this.max_batch_id
+                            or earlier.view_hash is distinct from this.view_hash
+                        )
+                )
+            """,
+            {"run": run_id},
         )
         return run(connection, run_id)
 
@@ -211,7 +258,17 @@ def run(connection: psycopg.Connection, run_id: int) -> Run:
         ).fetchone()
     if found is None:
         raise ConfigurationError(f"there is no run {run_id}; `rapport status` shows the last one")
-    return found
+    with connection.cursor(row_factory=class_row(Since)) as cursor:
+        since = cursor.execute(
+            """
+            select since.run_id, since.as_of, since.max_batch_id
+            from ops.runs
+            inner join ops.runs as since on runs.since_run_id = since.run_id
+            where runs.run_id = %s
+            """,
+            [run_id],
+        ).fetchone()
+    return replace(found, since=since)
 
 
 def newest_view(connection: psycopg.Connection) -> Run | None:

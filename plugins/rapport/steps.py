@@ -75,7 +75,7 @@ def open_run(as_of: datetime, run_id: int | None, *, is_rebuild: bool) -> int:
     if run_id is None:
         config = ledger.config_hash([settings.config, settings.dbt_project])
         run_id = ledger.open_run(url, as_of=as_of, config=config, is_rebuild=is_rebuild).run_id
-    return ledger.fix_batches(url, run_id).run_id
+    return ledger.fix_batches(url, run_id, view=dbt.view_hash(settings)).run_id
 
 
 def build_layer(dag: str, layer: str, run_id: int) -> None:

@@ -34,7 +34,7 @@ class Shop:
     def run(self, day: int, *segments: str) -> None:
         if day != self.day:
             opened = ledger.open_run(self.url, as_of=at(day), config="", is_rebuild=day < self.day)
-            self.newest = ledger.fix_batches(self.url, opened.run_id)
+            self.newest = ledger.fix_batches(self.url, opened.run_id, view="")
             ledger.close_run(self.url, opened.run_id)
         self.day = day
         self.sizes = record_memberships(self.url, self.newest, segments)

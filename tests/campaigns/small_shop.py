@@ -155,7 +155,7 @@ class SmallShop:
 
     def run(self, as_of: datetime = MONDAY) -> Run:
         run = ledger.open_run(self.url, as_of=as_of, config="test", is_rebuild=True)
-        return ledger.fix_batches(self.url, run.run_id)
+        return ledger.fix_batches(self.url, run.run_id, view="")
 
     def plan(self, as_of: datetime = MONDAY, run: Run | None = None) -> list[EditionSummary]:
         return plan_campaigns(self.url, run or self.run(as_of), self.settings)

@@ -23,7 +23,7 @@ def run(url: str, day: int, *, is_rebuild: bool = False) -> ledger.Run:
     opened = ledger.open_run(url, as_of=as_of, config="", is_rebuild=is_rebuild)
     with psycopg.connect(url) as connection:
         connection.execute("update ops.runs set max_batch_id = %s where run_id = %s", [day, opened.run_id])
-    return ledger.fix_batches(url, opened.run_id)
+    return ledger.fix_batches(url, opened.run_id, view="")
 
 
 def rows(url: str, query: str) -> list[tuple[object, ...]]:

@@ -1,0 +1,21 @@
+{% macro moved_facts(facts, key, identifiers) -%}
+    select {{ key | join(', ') }} from {{ facts }}
+    where customer_id = any(array(
+        select distinct old_customer_id from {{ ref('stg_identifier_changes') }}
+        where old_customer_id is not null
+    ))
+    {%- for kind, column in identifiers.items() %}
+    union
+    select {% for name in key %}facts.{{ name }}{{ ', ' if not loop.last }}{% endfor %}
+    from {{ facts }} as facts
+    inner join {{ ref('stg_identifier_changes') }} as moved on facts.{{ column }} = moved.value
+    where
+        facts.customer_id is null
+        and moved.kind = '{{ kind }}'
+        and moved.old_customer_id is null
+        and moved.first_batch_id <= {{ var('since_batch_id') }}
+        {%- if kind in ('customer_number', 'contact') %}
+        and facts.source = moved.source
+        {%- endif %}
+    {%- endfor %}
+{%- endmacro %}

@@ -1,0 +1,3 @@
+{% macro run_id() -%}
+    cast({{ var('run_id') if var('run_id') is not none else 'null' }} as bigint)
+{%- endmacro %}
