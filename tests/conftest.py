@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -41,6 +42,19 @@ def template(postgres: EmbeddedPostgres) -> str:
 @pytest.fixture
 def warehouse_url(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
     """A warehouse of the test's own: migrated, empty, gone afterwards."""
+    with _warehouse(postgres, template) as url:
+        yield url
+
+
+@pytest.fixture
+def second_warehouse_url(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
+    """Another one, to compare with."""
+    with _warehouse(postgres, template) as url:
+        yield url
+
+
+@contextmanager
+def _warehouse(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
     database = f"test_{secrets.token_hex(6)}"
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
         connection.execute(f"create database {database} template {template}")

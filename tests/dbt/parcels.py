@@ -1,0 +1,127 @@
+"""A generated shop that arrives in parcels, and the customer view built after each of them or once at the end."""
+
+import gzip
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import psycopg
+import pyarrow.parquet as pq
+
+from rapport import ledger, warehouse
+from rapport.landing.load import load_feed
+from rapport.ledger import Run
+from rapport.settings import PROJECT, Settings
+from rapport.sources.configuration import read_feeds
+
+# What says which run wrote a row, and no more.
+RUN_COLUMNS = ("run_id", "created_run_id")
+
+BUILD = """
+import sys
+from datetime import datetime
+from rapport import ledger, steps, warehouse
+from rapport.settings import Settings
+
+run = steps.open_run(datetime.fromisoformat(sys.argv[1]), None, is_rebuild=False)
+steps.build_layer("build_customer_view", "staging", run)
+steps.resolve_identity("build_customer_view", run)
+steps.build_layer("build_customer_view", "marts", run)
+ledger.close_run(warehouse.ensure(Settings.from_environment()), run)
+"""
+
+
+def split(shop: Path, folders: Sequence[Path], seed: int) -> None:
+    """Deal every row of every file to one of the folders at random: most events then arrive late."""
+    dealer = random.Random(seed)
+    for path in sorted(path for path in shop.glob("*/*") if path.parent.name != "truth"):
+        if path.suffix == ".parquet":
+            table = pq.read_table(path)
+            dealt = [dealer.randrange(len(folders)) for _ in range(table.num_rows)]
+            for number, folder in enumerate(folders):
+                rows = [row for row, part in enumerate(dealt) if part == number]
+                _place(folder, path).write_bytes(b"")
+                pq.write_table(table.take(rows), _place(folder, path))
+            continue
+        content = path.read_bytes()
+        lines = (gzip.decompress(content) if path.suffix == ".gz" else content).splitlines(keepends=True)
+        head = 1 if ".csv" in path.name else 0
+        dealt = [dealer.randrange(len(folders)) for _ in lines[head:]]
+        for number, folder in enumerate(folders):
+            part = b"".join(
+                [*lines[:head], *(line for line, to in zip(lines[head:], dealt, strict=True) if to == number)]
+            )
+            _place(folder, path).write_bytes(gzip.compress(part) if path.suffix == ".gz" else part)
+
+
+def load(settings: Settings, parcel: Path) -> None:
+    """Load a parcel's files with the feeds that the repository ships."""
+    landing = settings.home / "landing"
+    landing.unlink(missing_ok=True)
+    landing.symlink_to(parcel)
+    assert settings.warehouse_url is not None
+    for feed in read_feeds(settings):
+        load_feed(settings.warehouse_url, feed)
+
+
+def build(settings: Settings, as_of: datetime) -> Run:
+    """Build the customer view as a run does, up to the marts, in a process of its own: dbt keeps files open."""
+    url = settings.warehouse_url
+    assert url is not None
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
+        "PYTHONPATH": str(PROJECT / "plugins"),
+        "RAPPORT_HOME": str(settings.home),
+        "RAPPORT_CONFIG": str(settings.config),
+        "RAPPORT_WAREHOUSE_URL": url,
+    }
+    built = subprocess.run(
+        [sys.executable, "-c", BUILD, as_of.isoformat()],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    with warehouse.connect(url) as connection:
+        newest = ledger.newest_run(connection)
+    assert newest is not None
+    return newest
+
+
+def tables(url: str, schemas: Sequence[str]) -> dict[str, list[str]]:
+    """Every table's rows as sorted texts, without the columns that name a run."""
+    with psycopg.connect(url) as connection:
+        names = connection.execute(
+            """
+            select table_schema || '.' || table_name, table_schema, table_name
+            from information_schema.tables
+            where table_schema = any(%s) and table_type = 'BASE TABLE'
+            order by 1
+            """,
+            [list(schemas)],
+        ).fetchall()
+        shown = {}
+        for name, schema, table in names:
+            columns = connection.execute(
+                """
+                select column_name from information_schema.columns
+                where table_schema = %s and table_name = %s and column_name <> all(%s)
+                order by column_name
+                """,
+                [schema, table, list(RUN_COLUMNS)],
+            ).fetchall()
+            row = ", ".join(f'"{column}"' for (column,) in columns)
+            rows = connection.execute(f'select row({row})::text from "{schema}"."{table}" order by 1')  # type: ignore[arg-type]
+            shown[name] = [text for (text,) in rows]
+        return shown
+
+
+def _place(folder: Path, path: Path) -> Path:
+    place = folder / path.parent.name / path.name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return place
