@@ -134,6 +134,46 @@ def test_a_run_without_any_load_sees_nothing(warehouse_url: str) -> None:
     assert ledger.fix_batches(warehouse_url, run.run_id, view="").max_batch_id == 0
 
 
+def see(url: str, view: str, *, days: int = 0, is_rebuild: bool = False) -> ledger.Run:
+    """A run that has decided what it sees."""
+    opened = ledger.open_run(url, as_of=MONDAY + timedelta(days=days), config="c", is_rebuild=is_rebuild)
+    return ledger.fix_batches(url, opened.run_id, view=view)
+
+
+def build_marts(url: str, run: ledger.Run) -> ledger.Run:
+    with ledger.step(url, run.run_id, "build_customer_view", "build_marts"):
+        pass
+    return run
+
+
+def test_a_run_builds_upon_the_last_finished_view(warehouse_url: str) -> None:
+    load_a_batch(warehouse_url, 4)
+    first = build_marts(warehouse_url, see(warehouse_url, "v"))
+    assert first.since is None
+    cut_off = see(warehouse_url, "v", days=1)
+    following = see(warehouse_url, "v", days=2)
+    assert cut_off.since == following.since == ledger.Since(first.run_id, MONDAY, 4)
+    assert ledger.fix_batches(warehouse_url, following.run_id, view="v").since == following.since
+
+
+def test_other_models_build_the_view_from_nothing(warehouse_url: str) -> None:
+    build_marts(warehouse_url, see(warehouse_url, "v"))
+    assert see(warehouse_url, "other").since is None
+    assert (
+        see(warehouse_url, "v", days=1).since is None
+    )  # what the run between has built may be of the others
+    assert build_marts(warehouse_url, see(warehouse_url, "v", days=1)).since is None
+
+
+def test_a_rebuild_and_what_follows_a_run_further_ahead_start_from_nothing(warehouse_url: str) -> None:
+    ahead = build_marts(warehouse_url, see(warehouse_url, "v", days=7))
+    back = see(warehouse_url, "v", is_rebuild=True)
+    assert (ahead.since, back.since) == (None, None)
+    assert see(warehouse_url, "v", days=1).since is None
+    build_marts(warehouse_url, back)
+    assert see(warehouse_url, "v", days=1).since is not None
+
+
 def test_recording_a_layer_again_replaces_its_tests(warehouse_url: str) -> None:
     run = ledger.open_run(warehouse_url, as_of=MONDAY, config="c")
     other_layer = DataTestResult("unique_orders", "orders", "pass", 0, None, None)

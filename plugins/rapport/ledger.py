@@ -126,7 +126,7 @@ def fix_batches(url: str, run_id: int, *, view: str) -> Run:
     customer view is built with.
     """
     with warehouse.connect(url) as connection:
-        connection.execute(
+        is_first = connection.execute(
             """
             update ops.runs
             set
@@ -135,39 +135,45 @@ def fix_batches(url: str, run_id: int, *, view: str) -> Run:
             where run_id = %(run)s and max_batch_id is null
             """,
             {"run": run_id, "view": view},
-        )
-        # Models replace whatever changed since a finished view, so a run that was killed half-way does no harm,
-        # unless it was built otherwise or further ahead.
-        connection.execute(
-            """
-            with this as (select * from ops.runs where run_id = %(run)s),
-
-            built as (
-                select max(runs.run_id) as run_id
-                from ops.runs
-                inner join ops.run_steps using (run_id)
-                where runs.run_id < %(run)s and run_steps.step = 'build_marts'
-                    and run_steps.state = 'succeeded'
-            )
-
-            update ops.runs
-            set since_run_id = built.run_id
-            from built, this
-            where runs.run_id = %(run)s and not runs.is_rebuild
-                and not exists (
-                    select from ops.runs as earlier
-                    where earlier.run_id between built.run_id and %(run)s - 1
-                        and earlier.max_batch_id is not null
-                        and (
-                            earlier.as_of > this.as_of
-                            or earlier.max_batch_id > this.max_batch_id
-                            or earlier.view_hash is distinct from this.view_hash
-                        )
-                )
-            """,
-            {"run": run_id},
-        )
+        ).rowcount
+        if is_first:
+            _choose_since(connection, run_id)
         return run(connection, run_id)
+
+
+def _choose_since(connection: psycopg.Connection, run_id: int) -> None:
+    """Build upon the last finished view, unless a run since then was built otherwise or further ahead.
+
+    Models replace whatever changed since that view, so what a killed run has brought further does no harm.
+    """
+    connection.execute(
+        """
+        with this as (select * from ops.runs where run_id = %(run)s),
+
+        built as (
+            select max(runs.run_id) as run_id
+            from ops.runs
+            inner join ops.run_steps on runs.run_id = run_steps.run_id
+            where runs.run_id < %(run)s and run_steps.step = 'build_marts' and run_steps.state = 'succeeded'
+        )
+
+        update ops.runs
+        set since_run_id = built.run_id
+        from built, this
+        where runs.run_id = this.run_id and not this.is_rebuild
+            and not exists (
+                select from ops.runs as earlier
+                where earlier.run_id >= built.run_id and earlier.run_id < this.run_id
+                    and earlier.max_batch_id is not null
+                    and (
+                        earlier.as_of > this.as_of
+                        or earlier.max_batch_id > this.max_batch_id
+                        or earlier.view_hash is distinct from this.view_hash
+                    )
+            )
+        """,
+        {"run": run_id},
+    )
 
 
 @contextmanager

@@ -1,8 +1,9 @@
-"""A generated shop that arrives in parcels, and the customer view built after each of them or once at the end."""
+"""A generated shop that arrives in parcels, and the customer view built after each or once at the end."""
 
 import gzip
 import os
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from rapport.sources.configuration import read_feeds
 
 # What says which run wrote a row, and no more.
 RUN_COLUMNS = ("run_id", "created_run_id")
+
+CUSTOMER_ID = re.compile(r"c_[0-9a-f]{20}")
 
 BUILD = """
 import sys
@@ -69,7 +72,7 @@ def load(settings: Settings, parcel: Path) -> None:
 
 
 def build(settings: Settings, as_of: datetime) -> Run:
-    """Build the customer view as a run does, up to the marts, in a process of its own: dbt keeps files open."""
+    """Build the customer view as a run does, up to the marts. A process of its own: dbt keeps files open."""
     url = settings.warehouse_url
     assert url is not None
     environment = {
@@ -94,8 +97,20 @@ def build(settings: Settings, as_of: datetime) -> Run:
 
 
 def tables(url: str, schemas: Sequence[str]) -> dict[str, list[str]]:
-    """Every table's rows as sorted texts, without the columns that name a run."""
+    """Every table's rows as sorted texts, without the columns that name a run.
+
+    A customer keeps the id under which they were first seen, which differs with how often one looks; here
+    they go by the first of their identifiers.
+    """
     with psycopg.connect(url) as connection:
+        name_of = dict(
+            connection.execute(
+                """
+                select customer_id, min(kind || ':' || source || ':' || value)
+                from identity.identifiers group by customer_id
+                """
+            ).fetchall()
+        )
         names = connection.execute(
             """
             select table_schema || '.' || table_name, table_schema, table_name
@@ -116,8 +131,10 @@ def tables(url: str, schemas: Sequence[str]) -> dict[str, list[str]]:
                 [schema, table, list(RUN_COLUMNS)],
             ).fetchall()
             row = ", ".join(f'"{column}"' for (column,) in columns)
-            rows = connection.execute(f'select row({row})::text from "{schema}"."{table}" order by 1')  # type: ignore[arg-type]
-            shown[name] = [text for (text,) in rows]
+            rows = connection.execute(f'select row({row})::text from "{schema}"."{table}"')  # type: ignore[arg-type]
+            shown[name] = sorted(
+                CUSTOMER_ID.sub(lambda found: name_of.get(found[0], found[0]), text) for (text,) in rows
+            )
         return shown
 
 

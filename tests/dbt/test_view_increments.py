@@ -13,6 +13,11 @@ from rapport.settings import PROJECT, Settings
 
 SEEDS = [1]
 
+# What tells how the view came about: it differs with how often one looks.
+HISTORY = [
+    f"identity.{table}" for table in ("customers", "merges", "changes", "identifier_changes", "watermark")
+]
+
 
 @pytest.fixture
 def shop_settings(settings: Settings, tmp_path: Path) -> Callable[[str, str], Settings]:
@@ -49,10 +54,9 @@ def test_a_view_built_in_steps_equals_the_view_built_at_once(
 
     schemas = ("identity", "intermediate", "marts")
     built, wanted = parcels.tables(warehouse_url, schemas), parcels.tables(second_warehouse_url, schemas)
-    ours = [name for name in wanted if ".int_changed_" not in name and not name.endswith("_changes")]
-    different = {
-        name: (sorted(set(built[name]) - set(wanted[name]))[:3], sorted(set(wanted[name]) - set(built[name]))[:3])
-        for name in ours
-        if built[name] != wanted[name]
-    }
+    ours = [name for name in wanted if ".int_changed_" not in name and name not in HISTORY]
+    different = [name for name in ours if built[name] != wanted[name]]
+    for name in different:  # what pytest shows of a failure
+        print(name, "has", *sorted(set(built[name]) - set(wanted[name]))[:3], sep="\n    ")
+        print("and not", *sorted(set(wanted[name]) - set(built[name]))[:3], sep="\n    ")
     assert not different

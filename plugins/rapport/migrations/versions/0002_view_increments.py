@@ -37,7 +37,7 @@ def upgrade() -> None:
             primary key (run_id, kind, source, value)
         );
         comment on table identity.identifier_changes is
-            'Identifiers that went from one customer to another, or came to one or to none, in a run that built '
-            'upon an earlier view. first_batch_id is the first load that showed the identifier.';
+            'Identifiers that went from one customer to another, or came to one or to none, in a run '
+            'that built upon an earlier view. first_batch_id is the first load that showed the identifier.';
         """
     )
