@@ -167,6 +167,71 @@ def test_values_are_checked_against_their_type(
     assert [json.loads(fault["record"])["x"] for fault in found] == bad
 
 
+@pytest.mark.parametrize(
+    ("options", "given", "expected"),
+    [
+        ({"decimal": ","}, ["1,50", "-2", "+,5", "3,"], ["1.50", "-2", "+.5", "3."]),
+        (
+            {"decimal": ",", "thousands": "."},
+            ["1.234,50", "1234,50", "1.234.567"],
+            ["1234.50", "1234.50", "1234567"],
+        ),
+        ({"thousands": ","}, ["1,234.50", "-1,234,567"], ["1234.50", "-1234567"]),
+        ({"thousands": "'"}, ["1'234.50"], ["1234.50"]),
+        (
+            {"thousands": " ", "decimal": ","},
+            ["1 234,5", "1\u00a0234,5", "1\u202f234,5", " 7 "],
+            ["1234.5", "1234.5", "1234.5", "7"],
+        ),
+        ({"scale": "0.01"}, ["1999", "5", "-1", "0", "1e2"], ["19.99", "0.05", "-0.01", "0.00", "1"]),
+        ({"scale": "1000"}, ["1.5"], ["1500.0"]),
+        ({"scale": "0.01"}, ["123456789012345678901234567890"], ["1234567890123456789012345678.90"]),
+        ({"decimal": ",", "scale": "0.001"}, ["1,5"], ["0.0015"]),
+    ],
+)
+def test_numbers_in_other_notations_and_units_are_exact(
+    make_feed: MakeFeed, options: dict[str, str], given: list[str], expected: list[str]
+) -> None:
+    feed = make_feed({**LINE, "unit_price": {"column": "x", **options}})
+    assert values(feed, "unit_price", *given) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "bad", "reason"),
+    [
+        ({"decimal": ","}, ["1.50", "1.234,5", "1,5,0", ","], "one looks like 1234,50"),
+        (
+            {"decimal": ",", "thousands": "."},
+            ["1.23,4", "1.2345", "12345.678", ".123", "1..234", "1,234.5"],
+            "one looks like 1.234,50",
+        ),
+        ({"thousands": ","}, ["1,23", "1,2345", ",123"], "one looks like 1,234.50"),
+    ],
+)
+def test_a_number_in_the_wrong_notation_is_none(
+    make_feed: MakeFeed, options: dict[str, str], bad: list[str], reason: str
+) -> None:
+    feed = make_feed({**LINE, "unit_price": {"column": "x", **options}})
+    found = rejected(feed, *(ROW | {"x": text} for text in bad))
+    assert [fault["value"] for fault in found] == bad
+    assert all(fault["reason"].endswith(reason) for fault in found)
+
+
+def test_whole_numbers_may_have_signs_between_thousands(make_feed: MakeFeed) -> None:
+    columns = {**REQUIRED["ticket_versions"][0], "reopen_count": {"column": "x", "thousands": ","}}
+    given = REQUIRED["ticket_versions"][1]
+    assert mapped(make_feed(columns, "ticket_versions"), {**given, "x": "1,000"})[0]["reopen_count"] == "1000"
+
+
+def test_a_local_time_that_is_two_or_none_may_be_rejected(make_feed: MakeFeed) -> None:
+    rules = {"time_zone": "Europe/Berlin", "ambiguous": "reject", "nonexistent": "reject"}
+    feed = make_feed({**LINE, "ordered_at": {"column": "at", **rules}})
+    found = rejected(feed, *(ROW | {"at": at} for at in ("2026-10-25 02:30", "2026-03-29 02:30")))
+    assert [fault["column_name"] for fault in found] == ["ordered_at"] * 2
+    assert found[0]["reason"].endswith("nor may it lie where the clocks of Europe/Berlin change")
+    assert mapped(feed, ROW)
+
+
 def test_money_keeps_every_digit(make_feed: MakeFeed) -> None:
     assert values(
         make_feed(LINE), "unit_price", "0.30000000000000004", "1234567890.123456789", source="price"

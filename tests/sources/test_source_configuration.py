@@ -121,6 +121,26 @@ def test_feeds_are_sorted_and_their_source_defaults_to_the_files_name(offline: S
             ("currency: {value: GBP}", "line_kind: {value: prodct}"),
             ["cannot be 'prodct'; did you mean product?"],
         ),
+        (("time_zone: Europe/London", "ambiguous: second"), ["ordered_at.ambiguous: it is about the clocks"]),
+        (
+            ("Europe/London", "Europe/London, ambiguous: secnd"),
+            ["columns.ordered_at.ambiguous: 'secnd' is not known; did you mean second?"],
+        ),
+        (
+            ("{column: CustomerID,", "{column: CustomerID, scale: 2,"),
+            ["customer_number is text, and only num"],
+        ),
+        (("quantity: Quantity", "quantity: {column: Q, decimal: ';'}"), ["decimal: ';' is no decimal sign"]),
+        (("quantity: Quantity", "quantity: {column: Q, thousands: x}"), ["'x' stands between no thousands"]),
+        (("quantity: Quantity", "quantity: {column: Q, thousands: .}"), ["it is the decimal sign too"]),
+        (
+            ("quantity: Quantity", "quantity: {column: Q, scale: 0}"),
+            ["scale: '0' is no number to multiply by"],
+        ),
+        (
+            ("quantity: Quantity", "quantity: {column: Q, scal: 1}"),
+            ["scal: unknown key; did you mean scale?"],
+        ),
         (("map: {NO: Norway, 1: One}, ", ""), ["columns.country.otherwise", "there is no map"]),
         (("  quantity: Q", "  order_id: Q"), ["line 10", "the key order_id stands twice"]),
         (("{value: GBP}", "{value: GBP"), ["line 14", "this is not YAML"]),

@@ -2,29 +2,24 @@
 
 import codecs
 import os
-import re
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from string import Template
-from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import ValidationError
 
 from rapport.errors import ConfigurationError
 from rapport.settings import Settings
-from rapport.sources.explode import levels
-from rapport.sources.feed import Feed, FileReading, FreshnessLimits, mapping_hash, source_columns
+from rapport.sources.column_mistakes import column_mistakes, explode_mistakes, name_mistakes
+from rapport.sources.feed import Feed, FileReading, FreshnessLimits, mapping_hash
 from rapport.sources.limits import batch_limits, limit_mistakes
 from rapport.sources.mistakes import nearest, shape_mistakes
-from rapport.sources.paths import EACH
-from rapport.sources.source_file import Constant, FromColumn, SourceFile
+from rapport.sources.source_file import SourceFile
 from rapport.sources.yaml_text import read_yaml
-from rapport.streams import STREAMS, Column, ColumnType, Mode, Stream
+from rapport.streams import STREAMS, Mode, Stream
 
 _COMMON_ENCODINGS = ("utf-8", "utf-16", "latin-1", "iso-8859-1", "iso-8859-15", "cp1250", "cp1252", "ascii")
-_EXPLODE = re.compile(r"[^.\[\]]+(\.[^.\[\]]+)*(\[\]\.[^.\[\]]+(\.[^.\[\]]+)*)*\[\]")
-_TIMES = (ColumnType.TIMESTAMP, ColumnType.DATE)
 
 
 def read_feeds(settings: Settings) -> list[Feed]:
@@ -90,8 +85,8 @@ def _read_feed(path: Path, settings: Settings) -> tuple[Feed | None, list[tuple[
         ]
     sentences += [
         *_mode_mistakes(file, stream),
-        *_column_mistakes(file, stream),
-        *_explode_mistakes(file),
+        *column_mistakes(file, stream),
+        *explode_mistakes(file),
     ]
     if sentences:
         return None, sentences
@@ -129,7 +124,7 @@ def _column_mistakes_anyway(given: dict[str, object]) -> Iterator[tuple[str, str
     if isinstance(stream, str) and stream not in STREAMS:
         yield "stream", f"there is no stream {stream}; {nearest(stream, STREAMS)}"
     elif isinstance(stream, str) and isinstance(columns, dict):
-        yield from _name_mistakes(columns, STREAMS[stream])
+        yield from name_mistakes(columns, STREAMS[stream])
 
 
 def _read_mistakes(file: SourceFile) -> Iterator[tuple[str, str]]:
@@ -158,90 +153,6 @@ def _mode_mistakes(file: SourceFile, stream: Stream) -> Iterator[tuple[str, str]
         for name in stream.key:
             if name not in file.columns:
                 yield "columns", f"mode snapshot needs the column that names the record: map {name}"
-
-
-def _explode_mistakes(file: SourceFile) -> Iterator[tuple[str, str]]:
-    if file.explode is None:
-        return
-    if not _EXPLODE.fullmatch(file.explode):
-        yield (
-            "explode",
-            f"{file.explode!r} names no list; write line_items[], or refunds[].refund_line_items[] for a "
-            "list within a list",
-        )
-        return
-    known = levels(file.explode)
-    for name, mapping in file.columns.items():
-        for reference in source_columns(mapping):
-            written = reference[: reference.rindex(EACH) + len(EACH)] if EACH in reference else None
-            if written is not None and written not in known:
-                yield f"columns.{name}", f"{written} is not exploded; {nearest(written, known)}"
-
-
-def _name_mistakes(columns: Mapping[str, object], stream: Stream) -> Iterator[tuple[str, str]]:
-    names = [column.name for column in stream.columns]
-    unknown = [str(name) for name in columns if name not in names]
-    for name in unknown:
-        yield f"columns.{name}", f"{stream.name} has no column {name}; {nearest(name, names)}"
-    for column in stream.columns:
-        if column.required and column.name not in columns:
-            yield "columns", f"{stream.name} requires {column.name}, and no source column is mapped to it"
-
-
-def _column_mistakes(file: SourceFile, stream: Stream) -> Iterator[tuple[str, str]]:
-    yield from _name_mistakes(file.columns, stream)
-    for column in stream.columns:
-        match file.columns.get(column.name):
-            case FromColumn() as mapping:
-                yield from _option_mistakes(mapping, column)
-            case Constant(value=value):
-                yield from _choice_mistakes(f"columns.{column.name}.value", value, column)
-
-
-def _option_mistakes(mapping: FromColumn, column: Column) -> Iterator[tuple[str, str]]:
-    key = f"columns.{column.name}"
-    if mapping.time_zone is not None:
-        if column.type is not ColumnType.TIMESTAMP:
-            yield f"{key}.time_zone", f"{column.name} is {column.type}, and only times have a zone"
-        elif not _is_time_zone(mapping.time_zone):
-            near = nearest(mapping.time_zone, available_timezones())
-            hint = near if near.startswith("did you mean") else "write it as in Europe/London"
-            yield f"{key}.time_zone", f"there is no time zone {mapping.time_zone}; {hint}"
-    if mapping.format is not None:
-        if column.type not in _TIMES:
-            yield f"{key}.format", f"{column.name} is {column.type}, and only times and dates have a format"
-        elif not _is_time_format(mapping.format):
-            yield (
-                f"{key}.format",
-                f'{mapping.format!r} is no strptime format; one looks like "%d/%m/%Y %H:%M"',
-            )
-    if mapping.otherwise is not None and mapping.map is None:
-        yield f"{key}.otherwise", "it says what values become that `map` does not name, and there is no map"
-    for value in (mapping.map or {}).values():
-        yield from _choice_mistakes(f"{key}.map", value, column)
-    if mapping.otherwise is not None:
-        yield from _choice_mistakes(f"{key}.otherwise", mapping.otherwise, column)
-
-
-def _choice_mistakes(key: str, value: str, column: Column) -> Iterator[tuple[str, str]]:
-    if column.choices and value and value not in column.choices:
-        yield key, f"{column.name} cannot be {value!r}; {nearest(value, column.choices)}"
-
-
-def _is_time_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return False
-    return True
-
-
-def _is_time_format(written: str) -> bool:
-    noon = datetime(2001, 2, 3, 4, 5, 6)
-    try:
-        return "%" in written and bool(datetime.strptime(noon.strftime(written), written))
-    except (ValueError, IndexError):
-        return "%z" in written
 
 
 def _limits(file: SourceFile) -> FreshnessLimits | None:

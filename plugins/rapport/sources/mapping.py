@@ -17,6 +17,7 @@ from rapport.sources.chunk import Chunk
 from rapport.sources.explode import levels
 from rapport.sources.feed import Feed, Mapping
 from rapport.sources.json_objects import json_objects
+from rapport.sources.local_times import Ambiguous, Nonexistent
 from rapport.sources.mistakes import nearest
 from rapport.sources.source_columns import SourceColumns
 from rapport.sources.source_file import Constant, FromColumn, Hashed, Joined
@@ -66,7 +67,8 @@ def map_chunk(feed: Feed, chunk: Chunk) -> Mapped:
             unparsed[_shown_name(feed, column)] = pc.if_else(columns[column.name].is_null(), value, None)
         else:
             columns[column.name] = _typed(value, column, feed.columns[column.name])
-            faults.note_wrong_type(column, value, columns[column.name])
+            expected = _expected(column, feed.columns[column.name])
+            faults.note_wrong_type(column, value, columns[column.name], expected)
         faults.note_broken_rules(column, columns[column.name], feed)
     payload = json_objects(_left_over(feed, source) | unparsed, source.num_rows)
     rows = pa.RecordBatch.from_pydict({"line_number": chunk.lines, **columns, "payload": payload})
@@ -104,9 +106,11 @@ class _Faults:
                 has_nul = pc.match_substring(given[name], "\0")
                 self._note(has_nul, name, f"{name} holds a NUL character, which no text may hold")
 
-    def note_wrong_type(self, column: Column, given: pa.StringArray, typed: pa.StringArray) -> None:
-        if column.type in values.EXPECTED and typed.null_count > given.null_count:
-            reason = f"{column.name} {values.EXPECTED[column.type]}"
+    def note_wrong_type(
+        self, column: Column, given: pa.StringArray, typed: pa.StringArray, expected: str
+    ) -> None:
+        if typed.null_count > given.null_count:
+            reason = f"{column.name} {expected}"
             self._note(pc.and_(given.is_valid(), typed.is_null()), column.name, reason)
 
     def note_broken_rules(self, column: Column, typed: pa.StringArray, feed: Feed) -> None:
@@ -209,19 +213,48 @@ def _changed(mapping: FromColumn, column: pa.StringArray) -> pa.StringArray:
 
 def _typed(column: pa.StringArray, definition: Column, mapping: Mapping) -> pa.StringArray:
     """The column as texts of its type; null also where a text is none of it."""
-    zone, written = (mapping.time_zone, mapping.format) if isinstance(mapping, FromColumn) else (None, None)
+    options = mapping if isinstance(mapping, FromColumn) else FromColumn(column="")
     parse: Callable[[pa.StringArray], pa.StringArray]
     match definition.type:
         case ColumnType.TEXT:
             return column
         case ColumnType.TIMESTAMP:
-            parse = partial(times.utc_times, zone=zone, written=written)
+            parse = partial(
+                times.utc_times,
+                zone=options.time_zone,
+                written=options.format,
+                ambiguous=options.ambiguous,
+                nonexistent=options.nonexistent,
+            )
         case ColumnType.DATE:
-            parse = partial(times.dates, written=written)
+            parse = partial(times.dates, written=options.format)
+        case ColumnType.INTEGER | ColumnType.NUMERIC:
+            parse = partial(_numbers, type_=definition.type, options=options)
         case _:
             parse = values.PARSERS[definition.type]
     encoded = column.dictionary_encode()
     return parse(encoded.dictionary).take(encoded.indices)
+
+
+def _expected(column: Column, mapping: Mapping) -> str:
+    """What a value of the column that is none of its type is told."""
+    expected = values.EXPECTED.get(column.type, "")
+    if not isinstance(mapping, FromColumn):
+        return expected
+    if column.type is ColumnType.NUMERIC and (mapping.decimal != "." or mapping.thousands):
+        return f"is no number; one looks like 1{mapping.thousands or ''}234{mapping.decimal}50"
+    if mapping.format is not None:
+        return f"is no time in 1900 to 2200 that is written as {mapping.format}"
+    if Ambiguous.REJECT is mapping.ambiguous or Nonexistent.REJECT is mapping.nonexistent:
+        return f"{expected}; nor may it lie where the clocks of {mapping.time_zone} change"
+    return expected
+
+
+def _numbers(texts: pa.StringArray, *, type_: ColumnType, options: FromColumn) -> pa.StringArray:
+    if options.decimal != "." or options.thousands is not None:
+        texts = values.in_point_notation(texts, options.decimal, options.thousands)
+    numbers = values.PARSERS[type_](texts)
+    return numbers if options.scale is None else values.scaled(numbers, options.scale)
 
 
 def _phones(numbers: pa.StringArray, countries: pa.StringArray | None) -> pa.StringArray:

@@ -1,5 +1,6 @@
 """What is wrong in a source file, as sentences that name the key and the nearest valid spelling."""
 
+import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Any
@@ -69,9 +70,15 @@ def _sentence(detail: Any, place: tuple[Any, ...]) -> str:
         return _unknown_key(place)
     if place[0] == "freshness" and kind == "string_pattern_mismatch":
         return f"{detail['input']!r} is no duration; write a number and m, h or d, such as 26h or 3d"
+    if kind == "enum":
+        return f"{detail['input']!r} is not known; {nearest(str(detail['input']), _choices(detail))}"
     if place[-1] == "delimiter":
         return f"{detail['input']!r} is no delimiter; it is one character, such as ',' or \"\\t\""
     return _FIXED.get(kind, str(detail["msg"]))
+
+
+def _choices(detail: Any) -> list[str]:
+    return re.findall(r"'([^']*)'", detail["ctx"]["expected"])
 
 
 def _unknown_key(place: tuple[Any, ...]) -> str:

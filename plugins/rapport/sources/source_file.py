@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
+from rapport.sources.local_times import Ambiguous, Nonexistent
+
 _SCALAR = {"type": ["string", "number", "boolean"]}
 Text = Annotated[str, WithJsonSchema(_SCALAR)]
 Texts = Annotated[
@@ -48,6 +50,20 @@ class FromColumn(Strict):
         default=None, description="How a time is written, in strptime's letters; default ISO 8601."
     )
     time_zone: str | None = Field(default=None, description="The zone of times that name none; default UTC.")
+    ambiguous: Ambiguous = Field(
+        default=Ambiguous.FIRST, description="What a local time is that the zone's clocks show twice."
+    )
+    nonexistent: Nonexistent = Field(
+        default=Nonexistent.SHIFT,
+        description="What a local time is that the zone's clocks skip; shift: forward by the gap.",
+    )
+    decimal: str = Field(default=".", description="The decimal sign of numbers: a point or a comma.")
+    thousands: str | None = Field(
+        default=None, description="The sign between thousands: point, comma, apostrophe, underscore or space."
+    )
+    scale: Text | None = Field(
+        default=None, description="What numbers are multiplied by, exactly; 0.01 turns cents into euros."
+    )
 
 
 class Constant(Strict):

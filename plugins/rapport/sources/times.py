@@ -1,18 +1,16 @@
 """Text → UTC times and dates.
 
-A time without an offset is read in the feed's zone, UTC where it names none. An hour that the zone's clocks
-show twice (autumn) is the first of the two; one that they skip (spring) is shifted forward by the gap: the
-offset that held before the change is taken for both, which is what PEP 495 means by fold=0.
+A time without an offset is read in the feed's zone, UTC where it names none (see `local_times`).
 """
 
-from datetime import datetime
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from rapport.sources.local_times import Ambiguous, Nonexistent, to_utc
 
 _OFFSET = r"(Z|z|UTC|[+-][0-9]{2}(:?[0-9]{2})?)"
 _CLOCK = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?"
@@ -23,7 +21,12 @@ _FIRST, _END = np.datetime64("1900-01-01", "us"), np.datetime64("2201-01-01", "u
 
 
 def utc_times(
-    texts: pa.StringArray, *, zone: str | None = None, written: str | None = None
+    texts: pa.StringArray,
+    *,
+    zone: str | None = None,
+    written: str | None = None,
+    ambiguous: Ambiguous = Ambiguous.FIRST,
+    nonexistent: Nonexistent = Nonexistent.SHIFT,
 ) -> pa.StringArray:
     """ISO 8601 in UTC, to the microsecond, for each distinct text; null where it is no time in 1900 to 2200.
 
@@ -40,7 +43,8 @@ def utc_times(
         chosen = np.flatnonzero(aware.to_numpy(zero_copy_only=False) == has_offset)
         if len(chosen):
             moments = _parse(trimmed.take(pa.array(chosen)), written, has_offset)
-            result[chosen] = moments if has_offset or zone is None else _to_utc(moments, zone)
+            is_utc = has_offset or zone is None
+            result[chosen] = moments if is_utc else to_utc(moments, str(zone), ambiguous, nonexistent)
     return _in_range(result, "us", "Z")
 
 
@@ -65,22 +69,6 @@ def _parse(texts: pa.StringArray, written: str | None, has_offset: bool) -> Any:
     if has_offset:
         moments = moments.dt.tz_localize(None)
     return moments.to_numpy().astype("datetime64[us]")
-
-
-def _to_utc(naive: Any, zone: str) -> Any:
-    # No zone changes its clocks within a minute, so each minute is looked up once.
-    minutes, place = np.unique(naive.astype("datetime64[m]"), return_inverse=True)
-    known = ZoneInfo(zone)
-    offsets = np.array(
-        [_offset(minute, known) for minute in minutes.astype("datetime64[s]").tolist()],
-        dtype="timedelta64[us]",
-    )
-    return naive - offsets[place]
-
-
-def _offset(moment: datetime | None, zone: ZoneInfo) -> np.timedelta64:
-    offset = None if moment is None else moment.replace(tzinfo=zone).utcoffset()
-    return np.timedelta64(0 if offset is None else round(offset.total_seconds() * 1_000_000), "us")
 
 
 def _in_range(moments: Any, unit: Literal["D", "us"], suffix: str) -> pa.StringArray:

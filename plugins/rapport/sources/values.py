@@ -7,6 +7,7 @@ type. Money stays the digits that were written; nothing passes through a float.
 import json
 import re
 from collections.abc import Callable
+from decimal import Decimal, localcontext
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from rapport.streams import ColumnType
 _NUMBER = r"^[+-]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})([eE][+-]?[0-9]{1,2})?$"
 _INTEGER = r"^[+-]?[0-9]{1,10}(\.0*)?$"
 _LARGEST_INTEGER = 2_147_483_647
+_SPACES = " \u00a0\u2009\u202f"
 _BOOLEANS = {"true": "true", "1": "true", "yes": "true", "false": "false", "0": "false", "no": "false"}
 
 EXPECTED = {
@@ -40,6 +42,32 @@ def integers(texts: pa.StringArray) -> pa.StringArray:
 def numbers(texts: pa.StringArray) -> pa.StringArray:
     """Decimal numbers of at most 30 digits on each side of the point, perhaps with an exponent."""
     return _only(pc.utf8_trim_whitespace(texts), _NUMBER)
+
+
+def in_point_notation(texts: pa.StringArray, decimal: str, thousands: str | None) -> pa.StringArray:
+    """Numbers as `numbers` reads them, from ones with another decimal sign or signs between thousands.
+
+    Signs between thousands must all be there or none, three digits apart: 1.23,4 is no number.
+    """
+    trimmed = pc.utf8_trim_whitespace(texts)
+    point, whole = re.escape(decimal), "[0-9]+"
+    if thousands is not None:
+        if thousands in _SPACES:
+            trimmed = pc.replace_substring_regex(trimmed, f"[{_SPACES}]", " ")
+            thousands = " "
+        whole = f"([0-9]+|[0-9]{{1,3}}({re.escape(thousands)}[0-9]{{3}})+)"
+    chosen = _only(trimmed, f"^[+-]?({whole}({point}[0-9]*)?|{point}[0-9]+)([eE][+-]?[0-9]{{1,2}})?$")
+    if thousands is not None:
+        chosen = pc.replace_substring(chosen, thousands, "")
+    return pc.replace_substring(chosen, decimal, ".")
+
+
+def scaled(texts: pa.StringArray, scale: str) -> pa.StringArray:
+    """The numbers times `scale`, exactly: 1999 by 0.01 is 19.99."""
+    factor = Decimal(scale)
+    with localcontext(prec=400):
+        products = [None if text is None else f"{Decimal(text) * factor:f}" for text in texts.to_pylist()]
+    return pa.array(products, pa.string())
 
 
 def booleans(texts: pa.StringArray) -> pa.StringArray:
