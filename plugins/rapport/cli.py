@@ -120,8 +120,13 @@ def migrate() -> None:
     from rapport import warehouse
 
     url = warehouse.ensure(_settings())
-    warehouse.migrate(url)
+    has_roles = warehouse.migrate(url)
     print(f"{warehouse.without_password(url)} is up to date")
+    if not has_roles:
+        print(
+            "The roles for readers and marketers are missing, because this user may not make roles. Run "
+            "`rapport migrate` once as a user with createrole, or go on without them."
+        )
 
 
 @sources_app.command("check")

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlsplit
 
 import psycopg
 
+from rapport import roles
 from rapport.errors import DiskFull, RunInProgress, WarehouseTooOld, WarehouseUnavailable
 from rapport.settings import Settings
 
@@ -65,8 +66,11 @@ def connect(url: str, *, autocommit: bool = False) -> psycopg.Connection:
     return connection
 
 
-def migrate(url: str) -> None:
-    """Bring the tables that dbt does not own to this version; a second call changes nothing."""
+def migrate(url: str) -> bool:
+    """Bring the tables that dbt does not own, and the roles, to this version; a second call changes nothing.
+
+    Returns False where the roles are not there and the user may not make them.
+    """
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import create_engine, pool, text
@@ -80,6 +84,9 @@ def migrate(url: str) -> None:
         connection.execute(text("create schema if not exists ops"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+    with connect(url) as session:
+        session.execute("select pg_advisory_xact_lock(%s)", [RUN_LOCK + 1])
+        return roles.ensure(session)
 
 
 @contextmanager
