@@ -12,7 +12,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-long check check-style check-types check-sql check-dbt check-files \
+.PHONY: help setup demo up down test test-long docs check check-style check-types check-sql check-dbt check-files \
 	format lock bench
 
 help:
@@ -66,6 +66,11 @@ lock: $(VENV)/.testing ## requirements*.in to requirements*.txt; UPGRADE=--upgra
 	@$(LOCK) $(UPGRADE) requirements.in -o requirements.txt
 	@$(LOCK) $(UPGRADE) requirements-dev.in -o requirements-dev.txt
 	@echo "requirements.txt and requirements-dev.txt are up to date"
+
+docs: $(VENV)/.testing ## the data dictionary, and dbt's own pages as one file under .rapport/docs
+	@$(BIN)/python -m rapport.data_dictionary
+	@$(BIN)/python -m rapport dbt docs generate --static
+	@echo "docs/data-dictionary.md and .rapport/dbt/target/static_index.html are up to date"
 
 bench: $(VENV)/.testing ## each benchmark, with its ratio to a peer or a limit
 	@for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark" || exit 1; done

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -84,6 +85,30 @@ def command(settings: Settings, url: str, run: Run | None, arguments: list[str])
     with environment(url):
         extra = run_arguments(settings, run) if run is not None else project_arguments(settings)
         return bool(_invoke(settings, [*arguments, *extra], quiet=False).success)
+
+
+def parse(settings: Settings, target: Path) -> None:
+    """Read the project without a database; `target` is the folder that gets its manifest.json.
+
+    Raises:
+        ConfigurationError: the project does not parse.
+    """
+    nowhere = ["--project-dir", str(settings.dbt_project), "--profiles-dir", str(settings.dbt_project)]
+    with environment("postgresql://none:none@none:5432/none"):
+        outcome = _invoke(
+            settings,
+            [
+                "parse",
+                "--no-partial-parse",
+                *nowhere,
+                "--target-path",
+                str(target),
+                "--log-path",
+                str(target),
+            ],
+        )
+    if not outcome.success:
+        raise ConfigurationError(f"the dbt project does not parse: {outcome.exception}")
 
 
 def project_arguments(settings: Settings) -> list[str]:

@@ -62,5 +62,5 @@ def _grant(connection: psycopg.Connection, role: str, schema: str, *, usage: str
         f"alter default privileges in schema {{schema}} grant {tables} on tables to {{role}}",
     ):
         connection.execute(
-            sql.SQL(statement).format(schema=sql.Identifier(schema), role=sql.Identifier(role))  # type: ignore[arg-type]
+            sql.SQL(statement).format(schema=sql.Identifier(schema), role=sql.Identifier(role))
         )
