@@ -13,6 +13,7 @@ import typer
 
 from rapport import terminal
 from rapport.errors import ConfigurationError, RapportError
+from rapport.landing.commands import chosen_feeds, held_app, rejected_app
 from rapport.settings import PROJECT, Settings
 
 app = typer.Typer(
@@ -27,6 +28,8 @@ campaigns_app = typer.Typer(help="What is sent to whom: config/campaigns/.", no_
 app.add_typer(warehouse_app, name="warehouse")
 app.add_typer(sources_app, name="sources")
 app.add_typer(campaigns_app, name="campaigns")
+app.add_typer(held_app, name="held")
+app.add_typer(rejected_app, name="rejected")
 
 AsOf = Annotated[
     str | None,
@@ -163,19 +166,11 @@ def reload(
     source: Annotated[str, typer.Argument(help="The name of a file in config/sources/.")],
 ) -> None:
     """Let a feed's files be read again at the next run, e.g. after its mapping was mended."""
-    from difflib import get_close_matches
-
     from rapport import warehouse
     from rapport.landing import load
-    from rapport.sources.configuration import read_feeds
 
     settings = _settings()
-    feeds = {feed.name: feed for feed in read_feeds(settings)}
-    chosen = [feed for feed in feeds.values() if source in (feed.name, feed.source)]
-    if not chosen:
-        near = get_close_matches(source, feeds, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(feeds) or 'none'}"
-        raise ConfigurationError(f"no source is called {source}; {hint}")
+    chosen = chosen_feeds(settings, source)
     url = warehouse.ensure(settings)
     warehouse.migrate(url)
     for feed in chosen:

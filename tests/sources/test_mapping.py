@@ -265,7 +265,7 @@ def test_identifiers_that_fit_no_index_are_rejected(make_feed: MakeFeed) -> None
 
 def test_nul_characters_are_rejected_in_any_column(make_feed: MakeFeed) -> None:
     [fault] = rejected(make_feed(LINE), ROW | {"extra": "a\0b"})
-    assert (fault["column_name"], fault["value"]) == ("extra", "a\N{REPLACEMENT CHARACTER}b")
+    assert (fault["column_name"], fault["value"]) == ("extra", "a***")
     assert "NUL" in fault["reason"]
     assert json.loads(fault["record"])["extra"] == "a\N{REPLACEMENT CHARACTER}b"
 
@@ -273,7 +273,7 @@ def test_nul_characters_are_rejected_in_any_column(make_feed: MakeFeed) -> None:
 def test_values_of_people_are_masked_and_the_record_is_whole(make_feed: MakeFeed) -> None:
     feed = make_feed({**LINE, "email": "email"})
     [fault] = rejected(feed, ROW | {"email": "jane@example.com" * 40})
-    assert fault["value"] == "j***"
+    assert fault["value"].startswith("j***")
     assert "jane" not in fault["reason"]
     assert json.loads(fault["record"])["email"].startswith("jane@example.com")
 

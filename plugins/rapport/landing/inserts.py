@@ -184,23 +184,34 @@ def _parts(feed: Feed) -> dict[str, sql.Composable]:
     return parts
 
 
+def incoming_keys(feed: Feed) -> sql.Composed:
+    """A query for the row keys of the landed rows."""
+    parts = _parts(feed)
+    return sql.SQL("select {row_key} from ({incoming}) as incoming").format(**parts)
+
+
 def _incoming(feed: Feed) -> sql.Composed:
     """The landed rows with their content hash and, where it is needed, the occurrence among equal ones."""
+    hashed = hashed_rows(feed)
+    if not counts_occurrences(feed):
+        return hashed
+    return sql.SQL(
+        "select *, row_number() over (partition by content_hash order by line_number) as occurrence"
+        " from ({}) as hashed"
+    ).format(hashed)
+
+
+def hashed_rows(feed: Feed) -> sql.Composed:
+    """The landed rows with their content hash."""
     columns = feed.definition.columns
     content = sql.SQL(", ").join([*(_content(feed, column) for column in columns), sql.SQL("payload")])
-    hashed = sql.SQL(
+    return sql.SQL(
         "select {}, line_number, payload, md5(row({})::text)::uuid as content_hash from {}"
     ).format(
         sql.SQL(", ").join(_landed(column) for column in columns if column.name in feed.columns),
         content,
         LANDED,
     )
-    if not _counts_occurrences(feed):
-        return hashed
-    return sql.SQL(
-        "select *, row_number() over (partition by content_hash order by line_number) as occurrence"
-        " from ({}) as hashed"
-    ).format(hashed)
 
 
 def _content(feed: Feed, column: Column) -> sql.Composable:
@@ -220,7 +231,8 @@ def _landed(column: Column) -> sql.Composable:
     return sql.SQL("{} as {}").format(_value(column), sql.Identifier(column.name))
 
 
-def _counts_occurrences(feed: Feed) -> bool:
+def counts_occurrences(feed: Feed) -> bool:
+    """Whether equal rows of one file are told apart by their number, because no key does."""
     stream = feed.definition
     optional_key = any(not stream.column(name).required for name in stream.key)
     return feed.mode is Mode.REPLACE_ORDER or (feed.mode is Mode.APPEND and optional_key)
@@ -239,7 +251,7 @@ def _row_key(feed: Feed, key: sql.Composable) -> sql.Composable:
             return sql.SQL("md5(row(%(batch_id)s::bigint, content_hash, occurrence)::text)::uuid")
         case Mode.SNAPSHOT:
             return sql.SQL("md5(row(%(batch_id)s::bigint, {})::text)::uuid").format(key)
-    if not _counts_occurrences(feed):
+    if not counts_occurrences(feed):
         return by_key
     if not feed.has_whole_key:
         return by_content

@@ -41,12 +41,12 @@ def load_feed(
     """
     counts = LoadCounts()
     refused: list[str] = []
-    with _feed_lock(url, feed, patience) as connection:
+    with feed_lock(url, feed, patience) as connection:
         for file in find_files(feed):
             if held.holds_up(connection, feed, file.path):
                 continue
             try:
-                with _failures_named(file.path):
+                with failures_named(file.path):
                     delivery = known_files.identify(connection, feed, file)
                     if not batches.is_known(connection, feed, file.path, delivery.file_hash):
                         counts += load_delivery(connection, feed, delivery, progress)
@@ -67,8 +67,12 @@ def reload(url: str, feed: Feed) -> None:
 
 
 @contextmanager
-def _feed_lock(url: str, feed: Feed, patience: float) -> Iterator[psycopg.Connection]:
-    """A connection that loads this feed, and no other does."""
+def feed_lock(url: str, feed: Feed, patience: float = PATIENCE_SECONDS) -> Iterator[psycopg.Connection]:
+    """A connection that loads this feed, and no other does.
+
+    Raises:
+        LoadInProgress: another process is loading it.
+    """
     with warehouse.connect(url, autocommit=True) as connection:
         with suppress(psycopg.errors.InvalidParameterValue):  # not every system can tell
             # The server notices within a second that a loading process is gone, and gives its lock back.
@@ -91,7 +95,8 @@ def _feed_lock(url: str, feed: Feed, patience: float) -> Iterator[psycopg.Connec
 
 
 @contextmanager
-def _failures_named(label: str) -> Iterator[None]:
+def failures_named(label: str) -> Iterator[None]:
+    """Turn a warehouse that goes away or has no room left into errors that name what was being loaded."""
     try:
         with warehouse.disk_errors_named(label):
             yield

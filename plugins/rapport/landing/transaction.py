@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import psycopg
 
 from rapport.errors import InputError
-from rapport.landing import batches, copying, cursors, guards, held, inserts
+from rapport.landing import batches, copying, cursors, drift, equal_rows, guards, held, inserts, quarantine
 from rapport.landing.delivery import Delivery
 from rapport.sources.feed import Feed
 from rapport.sources.mapping import map_chunk
@@ -43,7 +43,7 @@ def load_delivery(
     """
     with connection.transaction() as transaction:
         connection.execute("set local work_mem = '64MB'")  # for the sorts before the insert
-        rows_read, rows_rejected = _copy(connection, feed, delivery, progress)
+        rows_read, rows_rejected, columns = _copy(connection, feed, delivery, progress)
         file_hash = delivery.content_hash()
         connection.execute("select pg_advisory_xact_lock(%s)", [batches.LANDING_LOCK])
         if batches.is_known(connection, feed, delivery.label, file_hash):
@@ -64,6 +64,10 @@ def load_delivery(
             if before is not None and rows_loaded > before:
                 raise InputError(_would_count_twice(feed, delivery.label, rows_loaded - before))
         inserts.insert_rejected(connection, feed, batch_id, delivery.label)
+        if rows_rejected:
+            equal_rows.remember_duplicates(connection, feed, batch_id)
+        quarantine.settle_earlier(connection, feed, file_hash, batch_id)
+        drift.remember_columns(connection, feed, batch_id, columns)
         _save_cursor(connection, feed, delivery)
         batches.close_batch(
             connection,
@@ -80,17 +84,19 @@ def load_delivery(
 
 def _copy(
     connection: psycopg.Connection, feed: Feed, delivery: Delivery, progress: Progress | None
-) -> tuple[int, int]:
+) -> tuple[int, int, set[str]]:
     rows_read = rows_rejected = 0
+    columns: set[str] = set()
     copying.create_tables(connection, feed)
     for chunk in delivery.chunks():
         mapped = map_chunk(feed, chunk)
         copying.copy_chunk(connection, mapped)
+        columns.update(chunk.rows.schema.names)
         rows_read += chunk.rows_read
         rows_rejected += mapped.rejected.num_rows
         if progress is not None:
             progress(delivery.label, rows_read)
-    return rows_read, rows_rejected
+    return rows_read, rows_rejected, columns
 
 
 def _save_cursor(connection: psycopg.Connection, feed: Feed, delivery: Delivery) -> None:

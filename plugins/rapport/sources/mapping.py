@@ -18,6 +18,7 @@ from rapport.sources.explode import levels
 from rapport.sources.feed import Feed, Mapping
 from rapport.sources.json_objects import json_objects
 from rapport.sources.local_times import Ambiguous, Nonexistent
+from rapport.sources.masking import PERSONAL, masked
 from rapport.sources.mistakes import nearest
 from rapport.sources.source_columns import SourceColumns
 from rapport.sources.source_file import Constant, FromColumn, Hashed, Joined
@@ -25,7 +26,6 @@ from rapport.streams import Column, ColumnType, Mode
 
 LONGEST_KEY = 500  # characters; longer ones fit no index
 IDENTIFIERS = ("customer_number", "email", "phone", "anonymous_id", "contact_id")
-PERSONAL = ("email", "phone", "first_name", "last_name", "postal_code", "birth_date")
 REJECTED = pa.schema(
     [
         ("line_number", pa.int64()),
@@ -140,9 +140,8 @@ class _Faults:
         found = pa.nulls(len(columns), pa.string())
         for name in pc.unique(columns).to_pylist():
             at = given[name] if name in given else chunk.rows.column(name)
-            shown = pc.utf8_slice_codeunits(at.filter(wrong), 0, 1 if name in PERSONAL else 200)
-            if name in PERSONAL:
-                shown = pc.binary_join_element_wise(shown, "***", "")
+            # Of a column that no mapping takes nobody knows what it holds.
+            shown = masked(at.filter(wrong), is_personal=name in PERSONAL or name not in given)
             found = pc.if_else(pc.equal(columns, name), shown, found)
         return pa.RecordBatch.from_arrays(
             [

@@ -71,6 +71,15 @@ comment on column ops.rejected_records.settled_by is
 create index rejected_records_open on ops.rejected_records (source, stream, batch_id)
 where settled_at is null;
 
+create table ops.duplicate_rows (
+    batch_id bigint not null references ops.load_batches,
+    row_key uuid not null,
+    primary key (batch_id, row_key)
+);
+comment on table ops.duplicate_rows is
+    'Of batches with rejected rows in feeds without a key: the rows that other files had brought before. A '
+    'retry needs them to number equal rows as if the whole file were read again.';
+
 create table ops.source_columns (
     source text not null,
     stream text not null,
