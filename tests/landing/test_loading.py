@@ -337,7 +337,7 @@ def test_a_full_disk_is_named_and_leaves_nothing(
         raise psycopg.errors.DiskFull("could not extend file")
 
     with monkeypatch.context() as patched:
-        patched.setattr(copying, "copy_chunk", full)
+        patched.setattr(copying, "copy_csv", full)
         with pytest.raises(DiskFull, match=r"shop.csv: the warehouse's disk is full"):
             load_feed(warehouse_url, make_feed())
     assert query("select count(*) from ops.load_batches") == [(0,)]

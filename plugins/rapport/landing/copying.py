@@ -1,6 +1,7 @@
 """Chunks → temporary tables, by COPY. The tables are the transaction's own and end with it."""
 
 import io
+from collections.abc import Sequence
 
 import psycopg
 import pyarrow as pa
@@ -34,19 +35,30 @@ def create_tables(connection: psycopg.Connection, feed: Feed) -> None:
     )
 
 
+def write_csv(rows: pa.RecordBatch) -> memoryview:
+    """The rows as COPY reads them: an unquoted nothing is null, and there are no empty texts."""
+    written = io.BytesIO()
+    if rows.num_rows:
+        arrow_csv.write_csv(
+            rows, written, arrow_csv.WriteOptions(include_header=False, quoting_style="needed")
+        )
+    return written.getbuffer()
+
+
+def copy_csv(
+    connection: psycopg.Connection, table: sql.Identifier, columns: Sequence[str], written: memoryview
+) -> None:
+    """Add rows that `write_csv` wrote to the table."""
+    if not written:
+        return
+    statement = sql.SQL("copy {} ({}) from stdin (format csv, encoding 'utf8')").format(
+        table, sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(written)
+
+
 def copy_chunk(connection: psycopg.Connection, mapped: Mapped) -> None:
     """Add the chunk's rows and rejected rows to the tables."""
-    _copy(connection, LANDED, mapped.rows)
-    _copy(connection, REJECTED, mapped.rejected)
-
-
-def _copy(connection: psycopg.Connection, table: sql.Identifier, rows: pa.RecordBatch) -> None:
-    if rows.num_rows == 0:
-        return
-    # In CSV an unquoted nothing is null; there are no empty texts, and what looks like one is quoted.
-    written = io.BytesIO()
-    arrow_csv.write_csv(rows, written, arrow_csv.WriteOptions(include_header=False, quoting_style="needed"))
-    columns = sql.SQL(", ").join(sql.Identifier(name) for name in rows.schema.names)
-    statement = sql.SQL("copy {} ({}) from stdin (format csv, encoding 'utf8')").format(table, columns)
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(written.getbuffer())
+    for table, rows in ((LANDED, mapped.rows), (REJECTED, mapped.rejected)):
+        copy_csv(connection, table, rows.schema.names, write_csv(rows))

@@ -7,6 +7,7 @@ Rows go in by row_key: the index then grows at one place at a time, which takes 
 it is the content's hash, counting equal rows has sorted them already.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import psycopg
@@ -15,6 +16,8 @@ from psycopg import sql
 from rapport.landing.copying import LANDED, REJECTED
 from rapport.sources.feed import Feed
 from rapport.streams import Column, ColumnType, Mode
+
+_BETWEEN = "\x1f"  # what stands between two hashed values; ASCII's unit separator
 
 _PLACE = {
     Mode.APPEND: """
@@ -87,7 +90,7 @@ _TOMBSTONES = """
         {columns}, is_deleted, source, mode, payload, row_key, content_hash, batch_id, line_number
     )
     select
-        {columns}, true, source, mode, payload, {row_key}, md5(row(content_hash, 'deleted')::text)::uuid,
+        {columns}, true, source, mode, payload, {row_key}, md5(concat(content_hash, 'deleted'))::uuid,
         %(batch_id)s, 0
     from ({newest}) as stored
     where line_number > 0 and ({key}) not in (select {key} from {landed})
@@ -176,7 +179,7 @@ def _parts(feed: Feed) -> dict[str, sql.Composable]:
         "key": key,
         "names": _names([column.name for column in stream.columns if column.name in feed.columns]),
         "columns": _names([column.name for column in stream.columns if column.name != "is_deleted"]),
-        "row_key": _row_key(feed, key),
+        "row_key": _row_key(feed),
         "order": sql.SQL("row_key" if feed.has_whole_key else "content_hash"),
     }
     parts["newest"] = sql.SQL(_NEWEST).format(**parts)
@@ -204,19 +207,31 @@ def _incoming(feed: Feed) -> sql.Composed:
 def hashed_rows(feed: Feed) -> sql.Composed:
     """The landed rows with their content hash."""
     columns = feed.definition.columns
-    content = sql.SQL(", ").join([*(_content(feed, column) for column in columns), sql.SQL("payload")])
-    return sql.SQL(
-        "select {}, line_number, payload, md5(row({})::text)::uuid as content_hash from {}"
-    ).format(
+    return sql.SQL("select {}, line_number, payload, {} as content_hash from {}").format(
         sql.SQL(", ").join(_landed(column) for column in columns if column.name in feed.columns),
-        content,
+        _hash([*(_content(feed, column) for column in columns), sql.SQL("payload")]),
         LANDED,
     )
 
 
-def _content(feed: Feed, column: Column) -> sql.Composable:
+def _hash(values: Sequence[sql.Composable | None]) -> sql.Composed:
+    """The hash of values that are not empty texts, some of them missing; None is a value that always is.
+
+    `concat` takes half the time of a row's own text form.
+    """
+    parts: list[sql.Composable] = []
+    between = ""
+    for value in values:
+        if value is not None:
+            parts += [sql.Literal(between), value] if between else [value]
+            between = ""
+        between += _BETWEEN
+    return sql.SQL("md5(concat({}))::uuid").format(sql.SQL(", ").join([*parts, sql.Literal(between)]))
+
+
+def _content(feed: Feed, column: Column) -> sql.Composable | None:
     if column.name not in feed.columns:
-        return sql.SQL("false" if column.name == "is_deleted" else "null")
+        return sql.SQL("false") if column.name == "is_deleted" else None
     if column.type is ColumnType.NUMERIC:  # 2.5 and 2.50 are one amount
         return sql.SQL("trim_scale({})").format(sql.Identifier(column.name))
     return _value(column)
@@ -238,21 +253,23 @@ def counts_occurrences(feed: Feed) -> bool:
     return feed.mode is Mode.REPLACE_ORDER or (feed.mode is Mode.APPEND and optional_key)
 
 
-def _row_key(feed: Feed, key: sql.Composable) -> sql.Composable:
+def _row_key(feed: Feed) -> sql.Composable:
     stream = feed.definition
-    by_content = sql.SQL(
-        "case when occurrence = 1 then content_hash else md5(row(content_hash, occurrence)::text)::uuid end"
-    )
-    by_key = sql.SQL("md5(row({})::text)::uuid").format(key)
+    content, batch_id = sql.SQL("content_hash"), sql.SQL("%(batch_id)s::bigint")
+    occurrence = sql.SQL("occurrence")
+    key = [sql.Identifier(name) for name in stream.key]
     match feed.mode:
         case Mode.VERSIONS:
-            return sql.SQL("md5(row({}, content_hash)::text)::uuid").format(key)
+            return _hash([*key, content])
         case Mode.REPLACE_ORDER:
-            return sql.SQL("md5(row(%(batch_id)s::bigint, content_hash, occurrence)::text)::uuid")
+            return _hash([batch_id, content, occurrence])
         case Mode.SNAPSHOT:
-            return sql.SQL("md5(row(%(batch_id)s::bigint, {})::text)::uuid").format(key)
+            return _hash([batch_id, *key])
     if not counts_occurrences(feed):
-        return by_key
+        return _hash(key)
+    by_content = sql.SQL("case when occurrence = 1 then content_hash else {} end").format(
+        _hash([content, occurrence])
+    )
     if not feed.has_whole_key:
         return by_content
     # A line whose optional id is missing is told apart by its content, as where no id is mapped.
@@ -261,7 +278,7 @@ def _row_key(feed: Feed, key: sql.Composable) -> sql.Composable:
         for name in stream.key
         if not stream.column(name).required
     )
-    return sql.SQL("case when {} then {} else {} end").format(missing, by_content, by_key)
+    return sql.SQL("case when {} then {} else {} end").format(missing, by_content, _hash(key))
 
 
 def _names(names: list[str]) -> sql.Composed:

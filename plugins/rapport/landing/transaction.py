@@ -1,15 +1,16 @@
 """One delivery → one batch: its rows, its ledger row and its cursor commit together, or nothing does."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import psycopg
 
 from rapport.errors import InputError
 from rapport.landing import batches, copying, cursors, drift, equal_rows, guards, held, inserts, quarantine
+from rapport.landing.ahead import one_ahead
 from rapport.landing.delivery import Delivery
 from rapport.sources.feed import Feed
-from rapport.sources.mapping import map_chunk
+from rapport.sources.mapping import REJECTED, map_chunk
 from rapport.streams import Mode
 
 Progress = Callable[[str, int], None]
@@ -82,21 +83,47 @@ def load_delivery(
     return LoadCounts()
 
 
+@dataclass(frozen=True)
+class _Written:
+    """A chunk that is ready for COPY."""
+
+    rows_read: int
+    rows_rejected: int
+    source_columns: list[str]
+    columns: list[str]
+    rows: memoryview
+    rejected: memoryview
+
+
 def _copy(
     connection: psycopg.Connection, feed: Feed, delivery: Delivery, progress: Progress | None
 ) -> tuple[int, int, set[str]]:
     rows_read = rows_rejected = 0
     columns: set[str] = set()
     copying.create_tables(connection, feed)
+    with one_ahead(_written(feed, delivery)) as written:
+        for chunk in written:
+            copying.copy_csv(connection, copying.LANDED, chunk.columns, chunk.rows)
+            copying.copy_csv(connection, copying.REJECTED, REJECTED.names, chunk.rejected)
+            rows_read += chunk.rows_read
+            rows_rejected += chunk.rows_rejected
+            columns.update(chunk.source_columns)
+            if progress is not None:
+                progress(delivery.label, rows_read)
+    return rows_read, rows_rejected, columns
+
+
+def _written(feed: Feed, delivery: Delivery) -> Iterator[_Written]:
     for chunk in delivery.chunks():
         mapped = map_chunk(feed, chunk)
-        copying.copy_chunk(connection, mapped)
-        columns.update(chunk.rows.schema.names)
-        rows_read += chunk.rows_read
-        rows_rejected += mapped.rejected.num_rows
-        if progress is not None:
-            progress(delivery.label, rows_read)
-    return rows_read, rows_rejected, columns
+        yield _Written(
+            chunk.rows_read,
+            mapped.rejected.num_rows,
+            chunk.rows.schema.names,
+            mapped.rows.schema.names,
+            copying.write_csv(mapped.rows),
+            copying.write_csv(mapped.rejected),
+        )
 
 
 def _save_cursor(connection: psycopg.Connection, feed: Feed, delivery: Delivery) -> None:
