@@ -4,6 +4,7 @@ RapportError
 ├── PermanentError            trying again changes nothing; a person has to mend something
 │   ├── ConfigurationError    a file in config/, a variable or an option is wrong
 │   ├── InputError            a source's data cannot be read
+│   │   └── SourceRefused     a source's database or API does not let us in
 │   ├── DataTestsFailed       dbt built, but the data breaks its promises
 │   ├── WarehouseTooOld
 │   └── RecipientKeyChanged
@@ -11,6 +12,7 @@ RapportError
     ├── RunInProgress
     ├── LoadInProgress
     ├── WarehouseUnavailable
+    ├── SourceUnavailable     a source's database or API does not answer
     ├── ServiceFailed         one of Airflow's services
     └── DiskFull
 
@@ -38,6 +40,10 @@ class InputError(PermanentError):
     """A source's data cannot be read; the message names the file and the line."""
 
 
+class SourceRefused(InputError):
+    """A source's database or API does not let us in; the message names the connection, never its secret."""
+
+
 class DataTestsFailed(PermanentError):
     """dbt's models or tests failed; the message names them."""
 
@@ -60,6 +66,10 @@ class LoadInProgress(RetryableError):
 
 class WarehouseUnavailable(RetryableError):
     """The warehouse does not answer."""
+
+
+class SourceUnavailable(RetryableError):
+    """A source's database or API does not answer, or asks us to wait for longer than we do."""
 
 
 class ServiceFailed(RetryableError):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rapport import dbt, ledger, warehouse
-from rapport.errors import InputError
+from rapport.errors import ConfigurationError, InputError, RapportError, SourceUnavailable
 from rapport.ledger import StepRecord
 from rapport.settings import Settings
 
@@ -33,21 +33,24 @@ def load_feeds(dag: str, names: Sequence[str], run_id: int | None) -> None:
     """Load what is new in the feeds, one after another; a broken one does not keep the next from loading.
 
     Raises:
-        InputError: some files cannot be read, or a feed has none; the others were loaded.
+        InputError: some feeds cannot be read, or parts of them; what can be was loaded.
+        SourceUnavailable: some databases or APIs do not answer, and nothing else is wrong.
     """
     from rapport.sources.configuration import read_feeds
 
     settings = Settings.from_environment()
     url = warehouse.ensure(settings)
     feeds = {feed.name: feed for feed in read_feeds(settings)}
-    refused: list[InputError] = []
+    refused: list[RapportError] = []
     for name in names:
         try:
             _load_feed(url, dag, feeds[name], run_id)
-        except InputError as error:
+        except (InputError, ConfigurationError, SourceUnavailable) as error:
             refused.append(error)
     if refused:
-        raise InputError("\n".join(str(error) for error in refused))
+        can_wait = all(isinstance(error, SourceUnavailable) for error in refused)
+        kind = SourceUnavailable if can_wait else InputError
+        raise kind("\n".join(str(error) for error in refused))
 
 
 def _load_feed(url: str, dag: str, feed: "Feed", run_id: int | None) -> None:

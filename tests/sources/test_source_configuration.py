@@ -97,11 +97,11 @@ def test_feeds_are_sorted_and_their_source_defaults_to_the_files_name(offline: S
         (("{column: InvoiceDate,", "{colum: InvoiceDate,"), ["colum: unknown key; did you mean column?"]),
         (
             ("files: landing/orders/*.csv.gz", "rest: {x: 1}"),
-            ["reading from a rest is not built yet", "read.files"],
+            ["read.rest.x: unknown key", "resources"],
         ),
         (
-            ("files: landing/orders/*.csv.gz", "database: {x: 1}"),
-            ["reading from a database is not built yet"],
+            ("files: landing/orders/*.csv.gz", "database: {conection: shop_db}"),
+            ["read.database.conection: unknown key; did you mean connection?"],
         ),
         (
             ("*.csv.gz", "*.csv.gz\n  encoding: latn-1"),

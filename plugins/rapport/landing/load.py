@@ -8,10 +8,11 @@ from psycopg import sql
 
 from rapport import warehouse
 from rapport.errors import InputError, LoadInProgress, WarehouseUnavailable
-from rapport.landing import batches, held, inserts, known_files
+from rapport.landing import batches, cursors, held, inserts, known_files
 from rapport.landing.transaction import LoadCounts, Progress, load_delivery
 from rapport.sources.feed import Feed
 from rapport.sources.files import find_files
+from rapport.sources.origins import reading
 
 PATIENCE_SECONDS = 10
 
@@ -27,7 +28,8 @@ class FilesRefused(InputError):
 def load_feed(
     url: str, feed: Feed, *, progress: Progress | None = None, patience: float = PATIENCE_SECONDS
 ) -> LoadCounts:
-    """Load the feed's files that are not known yet, in the order of their paths.
+    """Load what is new: the feed's files that are not known yet, in the order of their paths, or what its
+    database or API has that is later than its cursor.
 
     Args:
         progress: called with a file's path and how many of its rows were read so far.
@@ -36,13 +38,19 @@ def load_feed(
     Raises:
         InputError: there are no files. FilesRefused: some cannot be read; the message has a line for each.
         LoadInProgress: another process is loading this feed.
+        SourceUnavailable: the feed's database or API does not answer.
         DiskFull: the file that was being loaded left nothing behind.
         WarehouseUnavailable: the warehouse does not answer, or went away; likewise.
     """
     counts = LoadCounts()
     refused: list[str] = []
     with feed_lock(url, feed, patience) as connection:
-        for file in find_files(feed):
+        if feed.origin is not None:
+            try:
+                counts += _load_reading(connection, feed, progress)
+            except InputError as error:
+                refused.append(str(error))
+        for file in find_files(feed) if feed.origin is None else ():
             if held.holds_up(connection, feed, file.path):
                 continue
             try:
@@ -60,10 +68,17 @@ def load_feed(
     return counts
 
 
+def _load_reading(connection: psycopg.Connection, feed: Feed, progress: Progress | None) -> LoadCounts:
+    """Load what the feed's database or API has that is new."""
+    with reading(feed, cursors.read_cursor(connection, feed)) as delivery, failures_named(delivery.label):
+        return load_delivery(connection, feed, delivery, progress)
+
+
 def reload(url: str, feed: Feed) -> None:
     """Let the feed's files be read again by the next load. What they brought stays in raw."""
     with warehouse.connect(url) as connection:
         batches.supersede(connection, feed)
+        cursors.forget_cursor(connection, feed)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import codecs
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from string import Template
@@ -13,13 +14,17 @@ from rapport.errors import ConfigurationError
 from rapport.settings import Settings
 from rapport.sources.column_mistakes import column_mistakes, explode_mistakes, name_mistakes
 from rapport.sources.feed import Feed, FileReading, FreshnessLimits, mapping_hash
-from rapport.sources.limits import batch_limits, limit_mistakes
+from rapport.sources.limits import BatchLimits, batch_limits, limit_mistakes
 from rapport.sources.mistakes import nearest, shape_mistakes
+from rapport.sources.origin_mistakes import origin_mistakes
 from rapport.sources.source_file import SourceFile
+from rapport.sources.system_files import FEEDS, FeedKeys, feeds_of
 from rapport.sources.yaml_text import read_yaml
 from rapport.streams import STREAMS, Mode, Stream
 
 _COMMON_ENCODINGS = ("utf-8", "utf-16", "latin-1", "iso-8859-1", "iso-8859-15", "cp1250", "cp1252", "ascii")
+
+Mistake = tuple[str, str]  # the key, and a sentence
 
 
 def read_feeds(settings: Settings) -> list[Feed]:
@@ -41,36 +46,51 @@ def read_feeds(settings: Settings) -> list[Feed]:
     mistakes: list[str] = []
     for path in paths:
         try:
-            feed, sentences = _read_feed(path, settings)
+            found = list(_read_feeds(path, settings))
         except ConfigurationError as error:
             mistakes.append(str(error))
             continue
-        mistakes += [f"{path}: {key}: {sentence}" for key, sentence in sentences]
-        if feed is not None:
+        # What a file says for all of its feeds is wrong once.
+        mistakes += dict.fromkeys(
+            f"{path}: {key}: {sentence}" for _, wrong in found for key, sentence in wrong
+        )
+        for feed, _ in found:
+            if feed is None:
+                continue
             if any(feed.name == other.name for other in feeds):
-                mistakes.append(
-                    f"{path}: another file here has the same name with another ending; rename one"
-                )
+                mistakes.append(f"{path}: another file here has a feed {feed.name} too; rename one")
             feeds.append(feed)
     if mistakes:
         raise ConfigurationError("\n".join(mistakes))
     return feeds
 
 
-def _read_feed(path: Path, settings: Settings) -> tuple[Feed | None, list[tuple[str, str]]]:
+def _read_feeds(path: Path, settings: Settings) -> Iterator[tuple[Feed | None, list[Mistake]]]:
+    """Each feed of the file, or None, with what is wrong with it."""
     given = read_yaml(path)
     if not isinstance(given, dict):
         raise ConfigurationError(
             f"{path}: a source file names at least stream, read and columns; this one is empty"
         )
+    if FEEDS in given and not (isinstance(given[FEEDS], dict) and given[FEEDS]):
+        raise ConfigurationError(
+            f"{path}: {FEEDS}: names and, under each, stream, read and columns are expected"
+        )
+    for keys in feeds_of(path.stem, given):
+        feed, mistakes = _read_feed(keys, settings)
+        yield feed, [(keys.place(key), sentence) for key, sentence in mistakes]
+
+
+def _read_feed(keys: FeedKeys, settings: Settings) -> tuple[Feed | None, list[Mistake]]:
     try:
-        file = SourceFile.model_validate(given)
+        file = SourceFile.model_validate(keys.keys)
     except ValidationError as error:
         # What can be checked of a file of the wrong shape is checked all the same.
-        return None, [*shape_mistakes(error), *_column_mistakes_anyway(given)]
+        return None, [*shape_mistakes(error), *_column_mistakes_anyway(keys.keys)]
     sentences = [*_read_mistakes(file), *_freshness_mistakes(file), *limit_mistakes(file.limits)]
+    files = ""
     try:
-        files = _resolve(file.read.files, settings)
+        files = _resolve(file.read.files, settings) if file.read.files is not None else ""
     except KeyError as error:
         sentences.append(("read.files", f"the environment variable ${error.args[0]} is not set"))
     except ValueError:
@@ -87,24 +107,40 @@ def _read_feed(path: Path, settings: Settings) -> tuple[Feed | None, list[tuple[
         *_mode_mistakes(file, stream),
         *column_mistakes(file, stream),
         *explode_mistakes(file),
+        *origin_mistakes(file, stream),
     ]
     if sentences:
         return None, sentences
-    source = file.source or path.stem
+    source = file.source or keys.name
     mode = Mode(file.mode) if file.mode else stream.default_mode
     read = FileReading(files, file.read.encoding, file.read.delimiter)
     return Feed(
-        name=path.stem,
+        name=keys.name,
         source=source,
         stream=stream.name,
         mode=mode,
         read=read,
         columns=dict(file.columns),
         freshness=_limits(file),
-        limits=batch_limits(file.limits),
-        mapping_hash=mapping_hash(stream.name, source, mode, read, dict(file.columns), file.explode),
+        limits=_batch_limits(file),
+        mapping_hash=mapping_hash(
+            stream.name, source, mode, read, dict(file.columns), file.explode, file.origin
+        ),
         explode=file.explode,
+        origin=file.origin,
     ), []
+
+
+def _batch_limits(file: SourceFile) -> BatchLimits:
+    limits = batch_limits(file.limits)
+    # What is new since the last reading has no usual size.
+    if (
+        file.origin is not None
+        and file.origin.cursor is not None
+        and "rows" not in file.limits.model_fields_set
+    ):
+        return replace(limits, fewest=None, most=None)
+    return limits
 
 
 def _resolve(files: str, settings: Settings) -> str:

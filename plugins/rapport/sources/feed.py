@@ -7,16 +7,19 @@ from datetime import timedelta
 
 from pydantic import TypeAdapter
 
+from rapport.sources.database_keys import Database
 from rapport.sources.limits import DEFAULT_LIMITS, BatchLimits
+from rapport.sources.rest_keys import Rest
 from rapport.sources.source_file import ColumnMapping, Constant, FromColumn, Hashed, Joined
 from rapport.streams import STREAMS, Mode, Stream
 
+Origin = Database | Rest
 Mapping = str | FromColumn | Constant | Joined | Hashed
 
 
 @dataclass(frozen=True)
 class FileReading:
-    """`files` is an absolute path or a URL, perhaps with wildcards."""
+    """`files` is an absolute path or a URL, perhaps with wildcards; empty where no files are read."""
 
     files: str
     encoding: str
@@ -48,6 +51,7 @@ class Feed:
     freshness: FreshnessLimits | None
     mapping_hash: str
     explode: str | None = None
+    origin: Origin | None = None
     limits: BatchLimits = DEFAULT_LIMITS
 
     @property
@@ -88,6 +92,7 @@ def mapping_hash(
     read: FileReading,
     columns: dict[str, Mapping],
     explode: str | None = None,
+    origin: Origin | None = None,
 ) -> str:
     """A hash over everything that decides what rows a file becomes; where the file is does not.
 
@@ -110,4 +115,13 @@ def mapping_hash(
     }
     if explode is not None:
         described["explode"] = explode
+    if origin is not None:
+        described["origin"] = _what_is_read(origin)
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+
+def _what_is_read(origin: Origin) -> dict[str, object]:
+    if isinstance(origin, Database):
+        return {"table": origin.table, "query": origin.query, "cursor": origin.cursor}
+    resources = [resource for resource in origin.resources if resource.get("name") == origin.name]
+    return {"resources": resources, "cursor": origin.cursor.field if origin.cursor else None}

@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from rapport.sources.database_keys import Database
+from rapport.sources.rest_keys import Rest, RestCursor
 from rapport.sources.source_file import (
     Constant,
     Freshness,
@@ -24,7 +26,14 @@ _KIND_MODELS: dict[str, type[BaseModel]] = {
     "join": Joined,
     "hash": Hashed,
 }
-_PARTS: dict[str, type[BaseModel]] = {"read": Read, "freshness": Freshness, "limits": Limits}
+_PARTS: dict[str, type[BaseModel]] = {
+    "read": Read,
+    "read.database": Database,
+    "read.rest": Rest,
+    "read.rest.cursor": RestCursor,
+    "freshness": Freshness,
+    "limits": Limits,
+}
 _FIXED = {
     "string_type": "a text is expected",
     "dict_type": "a mapping of keys to values is expected",
@@ -83,12 +92,10 @@ def _choices(detail: Any) -> list[str]:
 
 def _unknown_key(place: tuple[Any, ...]) -> str:
     name = str(place[-1])
-    if place[0] == "read" and name in ("database", "rest"):
-        return f"reading from a {name} is not built yet; write the data to files and name them in read.files"
     if len(place) == 1:
         valid = set(SourceFile.model_fields)
     elif place[0] == "columns":
         valid = set(_KIND_MODELS[str(place[2])].model_fields)
     else:
-        valid = set(_PARTS[str(place[0])].model_fields)
+        valid = set(_PARTS[".".join(map(str, place[:-1]))].model_fields)
     return f"unknown key; {nearest(name, valid)}"

@@ -21,6 +21,16 @@ def source_schema() -> dict[str, Any]:
     )
     names = sorted({column.name for stream in STREAMS.values() for column in stream.columns})
     properties["columns"]["propertyNames"] = {"enum": names}
+    # In a file with several feeds, what stands beside them holds for each: no key is missing anywhere.
+    deep = ("stream", "mode", "columns", "freshness", "limits")
+    own = {name: properties[name] if name in deep else {} for name in properties}
+    properties["feeds"] = {
+        "description": "Feed: its keys. What stands beside `feeds` holds for each of them.",
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": {"type": "object", "properties": own, "additionalProperties": False},
+    }
+    schema["anyOf"] = [{"required": schema.pop("required")}, {"required": ["feeds"]}]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

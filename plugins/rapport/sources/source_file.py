@@ -7,9 +7,12 @@ stands in a source's file.
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
+from rapport.sources.database_keys import Database
 from rapport.sources.local_times import Ambiguous, Nonexistent
+from rapport.sources.rest_keys import Rest
+from rapport.sources.strict import Strict
 
 _SCALAR = {"type": ["string", "number", "boolean"]}
 Text = Annotated[str, WithJsonSchema(_SCALAR)]
@@ -20,12 +23,6 @@ Texts = Annotated[
 ]
 Duration = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}[mhd]$", examples=["30m", "26h", "3d"])]
 Columns = Annotated[tuple[str, ...], Field(min_length=1)]
-
-
-class Strict(BaseModel):
-    """Nothing may be there that no field names."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class FromColumn(Strict):
@@ -111,11 +108,15 @@ ColumnMapping = Annotated[
 
 
 class Read(Strict):
-    """Where the files are and how they are written."""
+    """Where the files are and how they are written, or which database is asked."""
 
-    files: str = Field(
-        min_length=1, description="A path, a glob or a URL; $NAME is taken from the environment."
+    files: str | None = Field(
+        default=None,
+        min_length=1,
+        description="A path, a glob or a URL; $NAME is taken from the environment.",
     )
+    database: Database | None = None
+    rest: Rest | None = None
     encoding: str = Field(default="utf-8", description="Of CSV and JSON lines.")
     delimiter: str = Field(default=",", min_length=1, max_length=1, description="Of CSV.")
 
@@ -161,3 +162,8 @@ class SourceFile(Strict):
     columns: dict[str, ColumnMapping] = Field(min_length=1, description="Stream column: source column.")
     freshness: Freshness | None = None
     limits: Limits = Limits()
+
+    @property
+    def origin(self) -> Database | Rest | None:
+        """The database or API that is read; None where files are."""
+        return self.read.database or self.read.rest

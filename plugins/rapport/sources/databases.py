@@ -1,0 +1,177 @@
+"""Tables and queries of other databases → chunks, through SQLAlchemy. Nothing here can write to them."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from rapport.errors import InputError
+from rapport.sources import cursors
+from rapport.sources.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk
+from rapport.sources.connections import find_connection
+from rapport.sources.database_keys import Database
+from rapport.sources.database_sessions import reading
+from rapport.sources.feed import Feed
+from rapport.sources.files import SourceFile, missing_columns
+from rapport.sources.source_file import FromColumn
+
+FETCH_ROWS = 5_000
+
+
+@dataclass
+class DatabaseDelivery:
+    """One reading of a feed's table or query. `kept` is the cursor that the last one left."""
+
+    feed: Feed
+    database: Database
+    kept: Any = None
+    _digest: Any = field(default_factory=hashlib.sha256)
+    _end: cursors.Value | None = None
+
+    @property
+    def label(self) -> str:
+        return f"{self.database.connection}: {self.database.table or self.feed.name}"
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The rows that are new since the cursor, as one consistent picture, in chunks of bounded size.
+
+        Raises:
+            SourceUnavailable: the database does not answer. SourceRefused: it does not let us in.
+            InputError: it cannot answer the question: a table or column is missing, a query is wrong.
+        """
+        began = datetime.now(UTC)
+        with reading(self.label, find_connection(self.database.connection)) as session:
+            streamed = session.execution_options(stream_results=True, max_row_buffer=FETCH_ROWS)
+            with streamed.execute(self._question()) as result:
+                names = list(result.keys())
+                self._check(names)
+                yield from self._chunks(names, result.partitions(FETCH_ROWS))
+        if self._end is not None:
+            self._end = cursors.not_after(self._end, began, self._zone())
+            cursors.begin_at(self._end, self._overlap)  # a value that gives no beginning is refused now
+
+    def content_hash(self) -> str:
+        """SHA-256 of the texts that were read, in their order."""
+        return str(self._digest.hexdigest())
+
+    def cursor(self) -> Any:
+        """Where the next reading begins, as JSON; None where everything is read each time."""
+        if self.database.cursor is None:
+            return None
+        if self._end is None:
+            return self.kept if self._kept_end() is not None else None
+        return {"mapping": self.feed.mapping_hash, **cursors.to_json(self._end)}
+
+    @property
+    def _overlap(self) -> cursors.Overlap:
+        return cursors.parse_overlap(self.database.overlap)
+
+    def _kept_end(self) -> cursors.Value | None:
+        # Under another mapping everything is read again, as a file would be.
+        if not self.kept or self.kept.get("mapping") != self.feed.mapping_hash:
+            return None
+        return cursors.from_json(self.kept)
+
+    def _question(self) -> sa.Select[Any]:
+        chosen: sa.Select[Any] = sa.select(sa.literal_column("*")).select_from(_rows_of(self.database))
+        if self.database.cursor is None:
+            return chosen
+        column: sa.ColumnElement[Any] = sa.column(sa.quoted_name(self.database.cursor, True))
+        self._end = self._kept_end()
+        begin: Any = None
+        if self._end is not None:
+            begin = cursors.begin_at(self._end, self._overlap)
+        elif self.database.start is not None:
+            start = self.database.start
+            begin = int(start) if start.isdecimal() else start
+        if begin is None:
+            return chosen
+        # What has no value yet is never later than anything: such rows are read each time.
+        return chosen.where(
+            sa.or_(column >= sa.bindparam("begin", begin, sa.types.NullType()), column.is_(None))
+        )
+
+    def _check(self, names: list[str]) -> None:
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InputError(
+                f"{self.label}: the query gives {', '.join(twice)} twice; name each column once, with `as`"
+            )
+        if self.database.cursor is not None and self.database.cursor not in names:
+            raise InputError(
+                f"{self.label}: there is no column {self.database.cursor!r}, which is the cursor; it has: "
+                f"{', '.join(names)}"
+            )
+        missing_columns(self.feed, SourceFile(None, self.label), names)
+
+    def _chunks(self, names: list[str], parts: Iterable[Any]) -> Iterator[Chunk]:
+        at = names.index(self.database.cursor) if self.database.cursor is not None else None
+        gathered: list[Any] = []
+        line, size = 0, 0
+        for part in parts:
+            columns = [[_text(value) for value in column] for column in zip(*part, strict=True)]
+            if at is not None:
+                for row in part:
+                    if row[at] is not None:
+                        self._end = cursors.later(self._end, row[at])
+            batch = pa.RecordBatch.from_pydict(
+                {name: pa.array(texts, pa.string()) for name, texts in zip(names, columns, strict=True)}
+            )
+            for texts in columns:
+                self._digest.update(json.dumps(texts, ensure_ascii=False).encode())
+            gathered.append(batch)
+            size += batch.nbytes
+            if sum(b.num_rows for b in gathered) >= CHUNK_ROWS or size >= CHUNK_BYTES:
+                yield (chunk := _chunk(gathered, line))
+                line += chunk.rows_read
+                gathered, size = [], 0
+        if gathered:
+            yield _chunk(gathered, line)
+
+    def _zone(self) -> str | None:
+        """The zone of the cursor column's times, where the mapping names one."""
+        for mapping in self.feed.columns.values():
+            if isinstance(mapping, FromColumn) and mapping.column == self.database.cursor:
+                return mapping.time_zone
+        return None
+
+
+def _rows_of(database: Database) -> Any:
+    if database.table is not None:
+        schema, _, name = database.table.rpartition(".")
+        return sa.table(sa.quoted_name(name, True), schema=sa.quoted_name(schema, True) if schema else None)
+    # A colon in the query is a cast or in a text, and no parameter of SQLAlchemy's.
+    query = (database.query or "").strip().rstrip(";").replace(":", "\\:")
+    return sa.text(f"(\n{query}\n) as rapport_rows")
+
+
+def _chunk(batches: list[pa.RecordBatch], line: int) -> Chunk:
+    rows = pa.concat_batches(batches)
+    return Chunk(rows, pa.array(range(line + 1, line + 1 + rows.num_rows), pa.int64()))
+
+
+def _text(value: Any) -> str | None:
+    match value:
+        case None | "":
+            return None
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case datetime() | date() | time():
+            return value.isoformat()
+        case Decimal():
+            return format(value, "f") if value.is_finite() else str(value)
+        case bytes() | bytearray() | memoryview():
+            return bytes(value).hex()
+        case dict() | list() | tuple():
+            return json.dumps(value, ensure_ascii=False, default=_text)
+        case timedelta():
+            return str(value)
+    return str(value)

@@ -1,0 +1,165 @@
+"""REST APIs → a delivery: dlt asks for the pages, and the records wait in a file until they are loaded."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from rapport.errors import InputError
+from rapport.sources import cursors
+from rapport.sources.chunk import Chunk
+from rapport.sources.connections import Connection, find_connection
+from rapport.sources.feed import Feed
+from rapport.sources.files import read_chunks
+from rapport.sources.paths import as_text, resolve, walk
+from rapport.sources.rest_configuration import written
+from rapport.sources.rest_keys import Rest, RestCursor
+from rapport.sources.rest_requests import records
+from rapport.sources.spooled_records import Spool, SpooledRecords
+from rapport.streams import Mode
+
+# Where the newest delivery of a record replaces the others, it must not come twice in one.
+_ONCE = (Mode.REPLACE_ORDER, Mode.SNAPSHOT)
+
+
+@dataclass(frozen=True)
+class RestDelivery:
+    """One reading of a resource, complete in a file of its own. `end` is the cursor after it."""
+
+    feed: Feed
+    file: SpooledRecords
+    end: Any
+
+    @property
+    def label(self) -> str:
+        return self.file.path
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The records in the order they came; a row's line is the number of its record."""
+        if self.file.records:
+            yield from read_chunks(self.feed, self.file)
+
+    def content_hash(self) -> str:
+        """SHA-256 of the records."""
+        return self.file.content_hash()
+
+    def cursor(self) -> Any:
+        """Where the next reading begins, as JSON; None where everything is read each time."""
+        return self.end
+
+
+@contextmanager
+def fetched(feed: Feed, rest: Rest, kept: Any) -> Iterator[RestDelivery]:
+    """What the API has that is new since the cursor that the last reading left.
+
+    Raises:
+        SourceUnavailable: the API does not answer, also not after several tries.
+        SourceRefused: it does not let us in. InputError: its answer cannot be understood.
+        ConfigurationError: what `read.rest` says makes no request.
+    """
+    label = f"{rest.connection or feed.source}: {rest.name}"
+    connection = find_connection(rest.connection) if rest.connection else None
+    with TemporaryDirectory(prefix="rapport-") as folder:
+        reading = _Reading(feed, rest, label, connection, Spool(Path(folder) / "records", _optional(feed)))
+        end = reading.read(kept)
+        yield RestDelivery(feed, reading.spool.close(label), end)
+
+
+@dataclass
+class _Reading:
+    feed: Feed
+    rest: Rest
+    label: str
+    connection: Connection | None
+    spool: Spool
+
+    def read(self, kept: Any) -> Any:
+        """Fill the spool; the cursor after it."""
+        cursor = self.rest.cursor
+        if cursor is None:
+            self._ask(None, None)
+            return None
+        began = datetime.now(UTC)
+        # Under another mapping everything is read again, as a file would be.
+        known = kept if kept and kept.get("mapping") == self.feed.mapping_hash else None
+        newest = datetime.fromisoformat(known["time"]) if known else None
+        overlap = cursors.parse_overlap(cursor.overlap)
+        begin = _moment(self.label, cursor, cursor.start)
+        if newest is not None:
+            begin = cursors.earlier(newest, overlap.time)
+        while True:
+            found, is_whole = self._ask(cursor, begin)
+            newest = found if newest is None else max(newest, found) if found else newest
+            if is_whole:
+                break
+            if found is None or written(found, cursor.format) == written(begin, cursor.format):
+                raise InputError(
+                    f"{self.label}: more than {cursor.restart_after} records have the same {cursor.field}, "
+                    "and the API gives no more than that to one question"
+                )
+            begin = found
+        if newest is None:
+            return None
+        return {"mapping": self.feed.mapping_hash, **cursors.to_json(min(newest, began))}
+
+    def _ask(self, cursor: RestCursor | None, begin: datetime | None) -> tuple[datetime | None, bool]:
+        """The newest cursor among the records, and whether these were all that there are."""
+        key = self._key()
+        newest: datetime | None = None
+        question = written(begin, cursor.format) if cursor and begin else None
+        for count, record in enumerate(records(self.label, self.rest, self.connection, question), 1):
+            self.spool.add(record, self._key_of(record, key))
+            if cursor is not None and isinstance(record, dict):
+                value = _value(record, cursor.field)
+                if value is not None:
+                    moment = _moment(self.label, cursor, value)
+                    newest = moment if newest is None else max(newest, moment)
+                if count == cursor.restart_after:
+                    return newest, False
+        return newest, True
+
+    def _key(self) -> str | None:
+        if self.feed.mode not in _ONCE:
+            return None
+        resource = next(r for r in self.rest.resources if r.get("name") == self.rest.name)
+        return resource.get("primary_key") or self.rest.resource_defaults.get("primary_key")
+
+    def _key_of(self, record: Any, key: str | None) -> str | None:
+        return _value(record, key) if key is not None and isinstance(record, dict) else None
+
+
+def _value(record: dict[str, Any], reference: str) -> str | None:
+    found = resolve(reference, record.keys())
+    return None if found is None else as_text(walk(record[found.root], found.steps))
+
+
+def _moment(label: str, cursor: RestCursor, text: str) -> datetime:
+    try:
+        if text.isdecimal():
+            return datetime.fromtimestamp(int(text) / (1000 if len(text) > 11 else 1), UTC)
+        moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError, OSError):
+        raise InputError(
+            f"{label}: {cursor.field} is the cursor and holds {text[:40]!r}, which is no time; one looks "
+            "like 2026-03-29T14:30:00Z, or counts the seconds or milliseconds since 1970"
+        ) from None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _optional(feed: Feed) -> set[str]:
+    """The keys of records that only optional columns are mapped to."""
+    required = {column.name for column in feed.definition.columns if column.required}
+    keys = {
+        name: {_root(reference) for reference in references}
+        for name, references in feed.source_columns.items()
+    }
+    needed = set[str]().union(*(roots for name, roots in keys.items() if name in required))
+    exploded = {_root(feed.explode)} if feed.explode else set()
+    return (set[str]().union(*keys.values()) | exploded) - (needed - exploded)
+
+
+def _root(reference: str) -> str:
+    return min((reference.partition(sign)[0] for sign in ".["), key=len)
