@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import yaml
 
-from rapport import warehouse
+from rapport import dbt_sources, warehouse
 from rapport.errors import ConfigurationError, DataTestsFailed, DiskFull
 from rapport.ledger import Run, TestResult
 from rapport.settings import Settings
@@ -64,7 +64,7 @@ def build(settings: Settings, url: str, run: Run, layer: str) -> BuildResult:
     # Unit tests guard the models' code, not the data: they run with the tests of this repository.
     selection = [*LAYERS[layer], "--exclude-resource-type", "unit_test"]
     arguments = ["build", *selection, *run_arguments(settings, run)]
-    with environment(url):
+    with environment(url, dbt_sources.folder(settings)):
         outcome = _invoke(settings, arguments)
     if outcome.result is None:
         raise ConfigurationError(f"dbt could not start the {layer} layer: {outcome.exception}")
@@ -81,8 +81,13 @@ def build(settings: Settings, url: str, run: Run, layer: str) -> BuildResult:
 
 
 def command(settings: Settings, url: str, run: Run | None, arguments: list[str]) -> bool:
-    """Run any dbt command as of the given run, its output going to the terminal; True when it succeeded."""
-    with environment(url):
+    """Run any dbt command as of the given run, its output going to the terminal; True when it succeeded.
+
+    Raises:
+        ConfigurationError: freshness was asked for, and a source file is wrong.
+    """
+    _write_feeds(settings, is_needed="source" in arguments)
+    with environment(url, dbt_sources.folder(settings)):
         extra = run_arguments(settings, run) if run is not None else project_arguments(settings)
         return bool(_invoke(settings, [*arguments, *extra], quiet=False).success)
 
@@ -174,7 +179,7 @@ def parameters(settings: Settings) -> dict[str, Any]:
 class environment:  # noqa: N801 - reads as a verb in `with dbt.environment(url)`
     """The connection for profiles.yml, in environment variables so that no file holds the password."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, feeds: Path | None = None) -> None:
         parts = urlsplit(url)
         self.values = {
             "RAPPORT_DBT_HOST": parts.hostname or "127.0.0.1",
@@ -183,6 +188,7 @@ class environment:  # noqa: N801 - reads as a verb in `with dbt.environment(url)
             "RAPPORT_DBT_PASSWORD": unquote(parts.password or ""),
             "RAPPORT_DBT_DATABASE": unquote(parts.path.lstrip("/")),
             "PGTZ": "UTC",
+            **({"RAPPORT_DBT_FEEDS": str(feeds)} if feeds else {}),
             # A test runs with the last of the models that it reads, not with the first.
             "DBT_INDIRECT_SELECTION": "buildable",
         }
@@ -198,6 +204,16 @@ class environment:  # noqa: N801 - reads as a verb in `with dbt.environment(url)
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _write_feeds(settings: Settings, *, is_needed: bool) -> None:
+    from rapport.sources.configuration import read_feeds
+
+    try:
+        dbt_sources.write(settings, read_feeds(settings))
+    except ConfigurationError:
+        if is_needed:
+            raise
 
 
 def _invoke(settings: Settings, arguments: list[str], *, quiet: bool = True) -> Any:

@@ -1,6 +1,6 @@
 """What a run did, read from the ledger: as data for machines, as a page of text for people."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +8,8 @@ import psycopg
 from psycopg.rows import class_row, dict_row
 
 from rapport import ledger, warehouse
+from rapport.landing import intake
+from rapport.landing.intake import Intake
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,13 @@ class Report:
     failed_tests: list[str]
     segments: dict[str, int]
     campaigns: list[Campaign]
+    intake: Intake
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; times in ISO 8601, campaigns by name."""
-        content = asdict(self)
+        content = asdict(replace(self, intake=None))  # type: ignore[arg-type]
+        content.pop("intake")
+        content["sources"] = self.intake.as_json()
         for key in ("as_of", "started_at", "ended_at"):
             content[key] = content[key].isoformat() if content[key] else None
         content["campaigns"] = {campaign.pop("campaign"): campaign for campaign in content["campaigns"]}
@@ -102,6 +107,7 @@ def last_run(url: str) -> Report | None:
                 [],
             ),
             campaigns=_campaigns(connection, run.run_id),
+            intake=intake.of_run(connection, run),
         )
 
 

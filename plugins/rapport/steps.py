@@ -78,7 +78,22 @@ def open_run(as_of: datetime, run_id: int | None, *, is_rebuild: bool) -> int:
     if run_id is None:
         config = ledger.config_hash([settings.config, settings.dbt_project])
         run_id = ledger.open_run(url, as_of=as_of, config=config, is_rebuild=is_rebuild).run_id
-    return ledger.fix_batches(url, run_id, view=dbt.view_hash(settings)).run_id
+    run = ledger.fix_batches(url, run_id, view=dbt.view_hash(settings))
+    _record_freshness(settings, url, run)
+    return run.run_id
+
+
+def _record_freshness(settings: Settings, url: str, run: ledger.Run) -> None:
+    from rapport.landing import freshness
+    from rapport.sources.configuration import read_feeds
+
+    try:
+        feeds = read_feeds(settings)
+    except ConfigurationError:
+        return  # the loads say so; the view is built of what is there
+    assert run.max_batch_id is not None
+    with warehouse.connect(url) as connection:
+        freshness.record(connection, feeds, run_id=run.run_id, as_of=run.as_of, max_batch_id=run.max_batch_id)
 
 
 def build_layer(dag: str, layer: str, run_id: int) -> None:

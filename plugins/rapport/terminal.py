@@ -2,7 +2,7 @@
 
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from rapport.landing.freshness import Freshness, FreshnessState
 from rapport.ledger import StepRecord
 from rapport.report import Campaign, Report, Step
 
@@ -23,6 +24,9 @@ STEP_NAMES = {
     "plan_campaigns": "Planning campaigns",
     "send_due": "Sending what is due",
 }
+
+
+COLUMNS_NAMED = 8
 
 
 def console(stream: object = None) -> Console:
@@ -64,8 +68,9 @@ def summary(report: Report, *, mailbox: Path, out: Console) -> None:
     out.print()
     loads = [step for step in report.steps if step.rows_read is not None]
     if loads:
-        out.print(_loads(loads))
+        out.print(_loads(loads, report))
         out.print()
+    _intake(report, out)
     _checks(report, out)
     if report.segments:
         out.print(_segments(report))
@@ -103,12 +108,55 @@ def _table(title: str, *numbers: str, last: str | None = None) -> Table:
     return table
 
 
-def _loads(loads: list[Step]) -> Table:
-    table = _table("Came in", "read", "loaded", "duplicates", "rejected")
+def _loads(loads: list[Step], report: Report) -> Table:
+    table = _table("Came in", "read", "loaded", "duplicates", "rejected", last="newest record")
+    ages = {fresh.feed: _age(fresh, report.as_of) for fresh in report.intake.freshness}
     for step in loads:
         counts = (step.rows_read, step.rows_loaded, step.rows_duplicate, step.rows_rejected)
-        table.add_row(step.step, *(f"{count or 0:,}" for count in counts))
+        table.add_row(step.step, *(f"{count or 0:,}" for count in counts), ages.get(step.step, Text("")))
     return table
+
+
+def _age(fresh: Freshness, as_of: datetime) -> Text:
+    """How old the feed's newest record was, and the limit it is past."""
+    if fresh.newest_record_at is None:
+        age = "none yet"
+    else:
+        hours = (as_of - fresh.newest_record_at).total_seconds() / 3600
+        age = f"{hours:,.0f} h old" if hours < 96 else f"{hours / 24:,.0f} days old"
+    if fresh.state is FreshnessState.ERROR and fresh.error_after is not None:
+        return Text(f"{age}: stale, the limit is {_duration(fresh.error_after)}", style="red")
+    if fresh.state is FreshnessState.WARN and fresh.warn_after is not None:
+        return Text(f"{age}: late, expected within {_duration(fresh.warn_after)}", style="yellow")
+    return Text(age)
+
+
+def _duration(duration: timedelta) -> str:
+    hours = duration.total_seconds() / 3600
+    return f"{hours:g} h" if hours < 96 else f"{hours / 24:g} days"
+
+
+def _intake(report: Report, out: Console) -> None:
+    """What came with the sources that somebody should look at."""
+    lines = [
+        Text(f"{batch.feed}: {batch.rows_held:,} rows are held, see `rapport held`", style="red")
+        for batch in report.intake.held
+    ]
+    by_feed: dict[str, list[str]] = {}
+    for column in report.intake.new_columns:
+        by_feed.setdefault(column.feed, []).append(column.column)
+    for feed, columns in by_feed.items():
+        named = ", ".join(columns[:COLUMNS_NAMED])
+        more = f" and {len(columns) - COLUMNS_NAMED:,} more" if len(columns) > COLUMNS_NAMED else ""
+        noun = "a new column" if len(columns) == 1 else f"{len(columns):,} new columns"
+        lines.append(Text(f"{feed}: {noun} in the source, kept in payload: {named}{more}", style="yellow"))
+    waiting = sum(report.intake.rejected_rows.values())
+    if waiting:
+        lines.append(Text(f"{waiting:,} rejected rows wait; `rapport rejected` says why"))
+    for line in lines:
+        out.print(line, soft_wrap=True)
+    if lines:
+        out.print()
 
 
 def _checks(report: Report, out: Console) -> None:

@@ -1,7 +1,5 @@
 """What stops an edition as a whole: failed tests or steps, stale sources, a template that does not render."""
 
-from datetime import datetime
-
 import psycopg
 
 from rapport.campaigns.campaign import Campaign
@@ -9,6 +7,7 @@ from rapport.delivery.configuration import Sender
 from rapport.delivery.faults import RenderError
 from rapport.delivery.personal_data import contexts, recipients
 from rapport.delivery.rendering import compile_mail
+from rapport.landing import freshness
 from rapport.ledger import Run
 from rapport.settings import Settings
 
@@ -70,18 +69,7 @@ def template_fault(
 def _stale_source(connection: psycopg.Connection, run: Run, settings: Settings) -> str | None:
     from rapport.sources.configuration import read_feeds
 
-    newest: dict[str, datetime | None] = dict(
-        connection.execute(
-            """
-            select feed, max(newest_record_at) from ops.load_batches
-            where batch_id <= %s group by feed
-            """,
-            [run.max_batch_id],
-        ).fetchall()
-    )
-    for feed in read_feeds(settings):
-        limit = feed.freshness.error_after if feed.freshness else None
-        newest_at = newest.get(feed.name)
-        if limit is not None and (newest_at is None or run.as_of - newest_at > limit):
-            return f"stale_source: {feed.name}"
-    return None
+    newest = freshness.newest_records(connection, run.max_batch_id)
+    assessed = freshness.assess(read_feeds(settings), newest, run.as_of)
+    stale = [feed.feed for feed in assessed if feed.state is freshness.FreshnessState.ERROR]
+    return f"stale_source: {stale[0]}" if stale else None

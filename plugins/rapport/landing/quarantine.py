@@ -57,6 +57,22 @@ def rejected_reasons(connection: psycopg.Connection, name: str | None = None) ->
         ).fetchall()
 
 
+def waiting_rows(connection: psycopg.Connection) -> dict[str, int]:
+    """By feed, how many rows are out."""
+    return dict(
+        connection.execute(
+            """
+            select feed, count(*)
+            from ops.rejected_records
+            inner join ops.load_batches using (batch_id)
+            where settled_at is null
+            group by feed
+            order by feed
+            """
+        ).fetchall()
+    )
+
+
 def settle_earlier(connection: psycopg.Connection, feed: Feed, file_hash: str, batch_id: int) -> None:
     """Let the rows that earlier readings of the same file rejected stand in this batch alone."""
     connection.execute(

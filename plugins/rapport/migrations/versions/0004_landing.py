@@ -80,6 +80,20 @@ comment on table ops.duplicate_rows is
     'Of batches with rejected rows in feeds without a key: the rows that other files had brought before. A '
     'retry needs them to number equal rows as if the whole file were read again.';
 
+create table ops.source_freshness (
+    run_id bigint not null references ops.runs,
+    feed text not null,
+    source text not null,
+    stream text not null,
+    newest_record_at timestamptz,
+    warn_after interval,
+    error_after interval,
+    state text not null check (state in ('pass', 'warn', 'error', 'none')),
+    primary key (run_id, feed)
+);
+comment on table ops.source_freshness is
+    'How old the newest record of each feed was at the as_of of a run, against the limits it had then.';
+
 create table ops.source_columns (
     source text not null,
     stream text not null,
