@@ -1,4 +1,4 @@
-{% macro forget(changed, key, owner=none) -%}
+{% macro forget(changed, key, owner=none, remember={}) -%}
     {%- if is_incremental() -%}
     with gone as (
         delete from {{ this }} as facts using {{ changed }} as changed
@@ -6,13 +6,22 @@
             {%- for column in key %}
             {{ 'and ' if not loop.first }}facts.{{ column }} = changed.{{ column }}
             {%- endfor %}
-        returning {{ 'facts.' ~ owner if owner else 'null' }} as customer_id
+        returning facts.*
     )
+    {%- for kind, columns in remember.items() -%}
+    ,
+
+    remembered_{{ kind }} as (
+        insert into ops.removed_keys (run_id, kind, key)
+        select distinct {{ run_id() }}, '{{ kind }}', jsonb_build_array({{ columns | join(', ') }}) from gone
+        on conflict do nothing
+    )
+    {%- endfor %}
 
     {% if owner -%}
     insert into ops.removed_facts (run_id, customer_id)
-    select distinct {{ run_id() }}, customer_id from gone
-    where customer_id is not null
+    select distinct {{ run_id() }}, {{ owner }} from gone
+    where {{ owner }} is not null
     on conflict do nothing
     {%- else -%}
     select count(*) from gone

@@ -16,6 +16,10 @@ select
     {{ cleaned('utm_campaign') }} as utm_campaign,
     {{ cleaned('product_id') }} as product_id,
     value,
+    coalesce(
+        {{ json_text('properties', 'user_agent') }},
+        {{ json_text('properties', 'userAgent') }}
+    ) as user_agent,
     properties,
     occurred_at,
     batch_id,

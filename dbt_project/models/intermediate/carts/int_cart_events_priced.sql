@@ -1,9 +1,20 @@
-with events as (
-    select * from {{ ref('int_web_events_sessionized') }}
+with sessions as (
+    select * from {{ ref('int_sessions_classified') }}
+    where ended_at >= {{ before_as_of(days=var('abandoned_cart_max_days')) }} and (has_cart or has_purchase)
+),
+
+-- What a machine puts into a cart nobody has left behind; what it buys is bought.
+events as (
+    select events.*
+    from {{ ref('int_web_events_sessionized') }} as events
+    inner join sessions on events.session_id = sessions.session_id
     where
-        customer_id is not null
-        and event_name in ('add_to_cart', 'purchase')
-        and occurred_at >= {{ before_as_of(days=var('abandoned_cart_max_days')) }}
+        events.customer_id is not null
+        and (
+            events.event_name = 'purchase'
+            or (events.event_name = 'add_to_cart' and sessions.bot_reason is null)
+        )
+        and events.occurred_at >= {{ before_as_of(days=var('abandoned_cart_max_days')) }}
 ),
 
 order_lines as (
@@ -16,7 +27,7 @@ products_as_last_sold as (
         product_name,
         unit_price
     from order_lines
-    where quantity > 0 and product_id in (select events.product_id from events)
+    where quantity > 0 and {{ among(['product_id'], 'events') }}
     order by
         product_id, product_name is null, ordered_at desc, source, order_id, batch_id desc, line_number desc
 )

@@ -1,4 +1,5 @@
 {% set facts = [
+    'int_sessions_classified',
     'int_survey_responses_identified',
 ] %}
 

@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 -- Portable SQL only (see stg_web_events).
 with events as (
     select * from {{ ref('int_web_events_sessionized') }}
@@ -17,7 +19,10 @@ positioned as (
                 occurred_at desc,
                 source desc,
                 event_id desc
-        ) as customer_position
+        ) as customer_position,
+        lag(occurred_at, {{ var('bot_burst_events') | int - 1 }}) over (
+            partition by session_id order by occurred_at, source, event_id
+        ) as burst_from
     from events
 ),
 
@@ -36,8 +41,14 @@ sessions as (
         max(case when position = 1 then utm_source end) as utm_source,
         max(case when position = 1 then utm_medium end) as utm_medium,
         max(case when position = 1 then utm_campaign end) as utm_campaign,
+        max(case when position = 1 then user_agent end) as user_agent,
         max(case when event_name = 'add_to_cart' then 1 else 0 end) = 1 as has_cart,
-        max(case when event_name = 'purchase' then 1 else 0 end) = 1 as has_purchase
+        max(case when event_name = 'checkout_started' then 1 else 0 end) = 1 as has_checkout,
+        max(case when event_name = 'purchase' then 1 else 0 end) = 1 as has_purchase,
+        max(case
+            when occurred_at < {{ dbt.dateadd('second', var('bot_burst_seconds'), 'burst_from') }} then 1
+            else 0
+        end) = 1 as is_burst
     from positioned
     group by session_id
 )

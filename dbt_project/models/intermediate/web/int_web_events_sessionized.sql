@@ -1,9 +1,25 @@
+{{ config(
+    materialized='incremental',
+    pre_hook="{{ forget(
+        ref('int_changed_web_events'), ['source', 'event_id'], owner='customer_id', remember={'session': ['session_id']}
+    ) }}",
+    indexes=[
+        {'columns': ['source', 'event_id'], 'unique': true},
+        {'columns': ['visitor', 'occurred_at']},
+        {'columns': ['session_id']},
+        {'columns': ['customer_id', 'email']},
+        {'columns': ['customer_number']},
+        {'columns': ['phone']},
+        {'columns': ['run_id'], 'type': 'brin'},
+    ],
+) }}
+
 -- Portable SQL only (see stg_web_events).
 with events as (
-    select * from {{ ref('stg_web_events') }}
+    select {{ web_event_columns('events') }}
+    from {{ ref('int_changed_web_events') if is_incremental() else ref('stg_web_events') }} as events
 ),
 
--- Whose visit it is: the device's; without one, the customer's; with neither, nobody's and no session.
 identified as (
     select
         events.*,
@@ -15,10 +31,7 @@ identified as (
 visitors as (
     select
         identified.*,
-        case
-            when anonymous_id is not null then {{ dbt.concat(["'device:'", "anonymous_id"]) }}
-            when customer_id is not null then {{ dbt.concat(["'customer:'", "customer_id"]) }}
-        end as visitor
+        {{ visitor() }} as visitor
     from identified
 ),
 
@@ -61,8 +74,12 @@ sessionized as (
             "':'",
             "first_value(event_id) over (partition by visitor, session_number order by occurred_at, source, event_id)",
         ])) }} end as session_id,
+        visitor,
         anonymous_id,
         customer_id,
+        customer_number,
+        email,
+        phone,
         event_name,
         page_url,
         referrer,
@@ -71,7 +88,9 @@ sessionized as (
         utm_campaign,
         product_id,
         value,
-        occurred_at
+        user_agent,
+        occurred_at,
+        {{ run_id() }} as run_id
     from numbered
 )
 

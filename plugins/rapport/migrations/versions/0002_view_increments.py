@@ -26,6 +26,15 @@ def upgrade() -> None:
         comment on table ops.removed_facts is
             'Customers some of whose facts a run took away or built again.';
 
+        create table ops.removed_keys (
+            run_id bigint not null,
+            kind text not null,
+            key jsonb not null,
+            primary key (run_id, kind, key)
+        );
+        comment on table ops.removed_keys is
+            'What else was known of facts that a run took away or built again, for the models that sum them up.';
+
         create table identity.identifier_changes (
             run_id bigint not null references ops.runs,
             kind text not null,

@@ -1,0 +1,30 @@
+{{ config(
+    materialized='incremental',
+    pre_hook="{{ forget(ref('int_changed_sessions'), ['session_id']) }}",
+    indexes=[
+        {'columns': ['session_id'], 'unique': true},
+        {'columns': ['run_id'], 'type': 'brin'},
+    ],
+) }}
+
+-- Portable SQL only (see stg_web_events).
+with sessions as (
+    select * from {{ ref('int_sessions_classified') }}
+    {% if is_incremental() -%}
+    where {{ among(['session_id'], ref('int_changed_sessions')) }}
+    {%- endif %}
+)
+
+select
+    session_id,
+    source,
+    anonymous_id,
+    customer_id,
+    started_at,
+    ended_at,
+    event_count,
+    bot_reason,
+    user_agent,
+    {{ run_id() }} as run_id
+from sessions
+where bot_reason is not null

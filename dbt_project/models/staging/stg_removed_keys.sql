@@ -1,0 +1,5 @@
+select distinct
+    kind,
+    key
+from {{ source('ops', 'removed_keys') }}
+where {{ written_since() }}
