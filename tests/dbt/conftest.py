@@ -1,7 +1,6 @@
 """One generated shop, loaded and built once for all tests of a process that look at its view."""
 
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from rapport.settings import PROJECT, Settings
 
 @dataclass(frozen=True)
 class BuiltShop:
-    """`folder` has the files of each feed (tests/demo/written_shop.py reads them), `url` is the warehouse."""
+    """`folder` has the files of each feed (tests/demo/written_shop.py reads them); `url` is the warehouse."""
 
     folder: Path
     truth: ShopTruth
@@ -27,8 +26,8 @@ class BuiltShop:
 @pytest.fixture(scope="session")
 def built_shop(
     postgres: EmbeddedPostgres, template: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[BuiltShop]:
-    """Two hundred customers, seed 5, with the configuration that a clone has, as of the shop's end. Read only."""
+) -> BuiltShop:
+    """Two hundred customers, seed 5, with the configuration of a clone, as of the shop's end. Read only."""
     folder = tmp_path_factory.mktemp("built_shop")
     truth = write_shop(folder / "landing", seed=5, customers=200)
     database = f"built_{secrets.token_hex(6)}"
@@ -38,4 +37,4 @@ def built_shop(
     settings.home.mkdir()
     parcels.load(settings, folder / "landing")
     parcels.build(settings, END)
-    yield BuiltShop(folder / "landing", truth, postgres.url(database))
+    return BuiltShop(folder / "landing", truth, postgres.url(database))
