@@ -11,7 +11,7 @@ from rapport.landing import known_files
 from rapport.landing.load import load_feed
 from rapport.landing.transaction import LoadCounts
 from rapport.sources.feed import Feed
-from rapport.sources.files import SourceFile
+from rapport.sources.stored_file import SourceFile
 
 MakeFeed = Callable[..., Feed]
 Query = Callable[[str], list[tuple[Any, ...]]]
@@ -38,7 +38,7 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def later(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is an hour later than the files' times."""
     now = time.time()
-    monkeypatch.setattr(known_files.time, "time", lambda: now + 3600)
+    monkeypatch.setattr(time, "time", lambda: now + 3600)
 
 
 @pytest.mark.usefixtures("later")

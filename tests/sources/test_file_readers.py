@@ -167,7 +167,7 @@ GOOD = b"id,at,name\n" + b"1,2026-01-01,a\n" * 20_000
 BAD_FILES = {
     "empty": ("a.csv", b"", "a.csv is empty (0 bytes of content); a header line"),
     "empty gzip": ("a.csv.gz", b"", "a.csv.gz is empty (0 bytes of content); a header line"),
-    "empty json": ("a.jsonl", b"", "a.jsonl is empty (0 bytes of content); one JSON object a line"),
+    "empty json": ("a.jsonl", b"", "a.jsonl is empty (0 bytes of content); JSON objects are expected"),
     "empty parquet": ("a.parquet", b"", "a.parquet is empty (0 bytes of content); a Parquet file"),
     "blank header": ("a.csv", b"\n\n", "a.csv, line 1 is blank; a header line"),
     "header twice": ("a.csv", b"id,at,at,name\n", "line 1: the column 'at' is named twice"),
@@ -220,16 +220,15 @@ BAD_FILES = {
         b'id,at,name\n1,6" pipe,x\n2,x,"open',
         "line 3: a quote is opened and never closed",
     ),
-    "json array": ("a.json", b'[{"id": 1}]', "line 1: this is one JSON array; JSON lines are expected"),
     "not parquet": (
         "a.parquet",
         b"id,at,name\n1,2,3\n",
         "a.parquet cannot be read: Parquet magic bytes not found",
     ),
     "unknown ending": (
-        "a.xlsx",
+        "a.xls",
         b"PK",
-        "a.xlsx: a file's ending says how it is written, and .xlsx is not known",
+        "a.xls: a file's ending says how it is written, and .xls is not known",
     ),
 }
 

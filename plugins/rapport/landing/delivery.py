@@ -7,7 +7,8 @@ from typing import Any, Protocol
 from rapport.errors import InputError
 from rapport.sources.chunk import Chunk
 from rapport.sources.feed import Feed
-from rapport.sources.files import SourceFile, read_chunks
+from rapport.sources.files import read_chunks
+from rapport.sources.stored_file import SourceFile
 
 
 class Delivery(Protocol):

@@ -1,12 +1,10 @@
 """Files that were hashed once: while size, time and inode stay the same, their content does."""
 
-import time
-
 import psycopg
 
 from rapport.landing.delivery import FileDelivery
 from rapport.sources.feed import Feed
-from rapport.sources.files import SourceFile
+from rapport.sources.stored_file import SourceFile
 
 # A file system's clock ticks slowly: a file may be written twice within one tick. What is younger than this
 # when it is hashed is hashed again the next time.
@@ -29,7 +27,7 @@ def identify(connection: psycopg.Connection, feed: Feed, file: SourceFile) -> Fi
     ).fetchone()
     if row is not None:
         return FileDelivery(feed, file, fingerprint, row[0])
-    is_settled = time.time() - _written_at(file) > SETTLED_SECONDS
+    is_settled = file.is_settled(SETTLED_SECONDS)
     file_hash = file.content_hash()
     if is_settled and file.fingerprint() == fingerprint:
         connection.execute(
@@ -42,10 +40,3 @@ def identify(connection: psycopg.Connection, feed: Feed, file: SourceFile) -> Fi
             [feed.source, feed.stream, feed.name, file.path, fingerprint, file_hash],
         )
     return FileDelivery(feed, file, fingerprint, file_hash)
-
-
-def _written_at(file: SourceFile) -> float:
-    """When a local file was written last, as a Unix time; object stores tell versions apart by themselves."""
-    told = file.system.info(file.path)
-    times = [told.get("mtime"), told.get("created")]
-    return max((float(moment) for moment in times if isinstance(moment, int | float)), default=0.0)

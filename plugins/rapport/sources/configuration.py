@@ -1,6 +1,5 @@
 """Source files → feeds, with every mistake in every file found in one pass."""
 
-import codecs
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +12,8 @@ from pydantic import ValidationError
 from rapport.errors import ConfigurationError
 from rapport.settings import Settings
 from rapport.sources.column_mistakes import column_mistakes, explode_mistakes, name_mistakes
-from rapport.sources.feed import Feed, FileReading, FreshnessLimits, mapping_hash
+from rapport.sources.feed import Feed, FreshnessLimits, mapping_hash
+from rapport.sources.file_options import file_reading, read_mistakes
 from rapport.sources.limits import BatchLimits, batch_limits, limit_mistakes
 from rapport.sources.mistakes import nearest, shape_mistakes
 from rapport.sources.origin_mistakes import origin_mistakes
@@ -21,8 +21,6 @@ from rapport.sources.source_file import SourceFile
 from rapport.sources.system_files import FEEDS, FeedKeys, feeds_of
 from rapport.sources.yaml_text import read_yaml
 from rapport.streams import STREAMS, Mode, Stream
-
-_COMMON_ENCODINGS = ("utf-8", "utf-16", "latin-1", "iso-8859-1", "iso-8859-15", "cp1250", "cp1252", "ascii")
 
 Mistake = tuple[str, str]  # the key, and a sentence
 
@@ -87,7 +85,7 @@ def _read_feed(keys: FeedKeys, settings: Settings) -> tuple[Feed | None, list[Mi
     except ValidationError as error:
         # What can be checked of a file of the wrong shape is checked all the same.
         return None, [*shape_mistakes(error), *_column_mistakes_anyway(keys.keys)]
-    sentences = [*_read_mistakes(file), *_freshness_mistakes(file), *limit_mistakes(file.limits)]
+    sentences = [*read_mistakes(file.read), *_freshness_mistakes(file), *limit_mistakes(file.limits)]
     files = ""
     try:
         files = _resolve(file.read.files, settings) if file.read.files is not None else ""
@@ -113,7 +111,7 @@ def _read_feed(keys: FeedKeys, settings: Settings) -> tuple[Feed | None, list[Mi
         return None, sentences
     source = file.source or keys.name
     mode = Mode(file.mode) if file.mode else stream.default_mode
-    read = FileReading(files, file.read.encoding, file.read.delimiter)
+    read = file_reading(file.read, files)
     return Feed(
         name=keys.name,
         source=source,
@@ -161,19 +159,6 @@ def _column_mistakes_anyway(given: dict[str, object]) -> Iterator[tuple[str, str
         yield "stream", f"there is no stream {stream}; {nearest(stream, STREAMS)}"
     elif isinstance(stream, str) and isinstance(columns, dict):
         yield from name_mistakes(columns, STREAMS[stream])
-
-
-def _read_mistakes(file: SourceFile) -> Iterator[tuple[str, str]]:
-    try:
-        codecs.lookup(file.read.encoding)
-    except LookupError:
-        wrong = file.read.encoding
-        yield "read.encoding", f"there is no encoding {wrong}; {nearest(wrong, _COMMON_ENCODINGS)}"
-    if not file.read.delimiter.isascii() or file.read.delimiter in '"\r\n':
-        yield (
-            "read.delimiter",
-            f"{file.read.delimiter!r} cannot separate fields; use ',', ';', '|' or \"\\t\"",
-        )
 
 
 def _mode_mistakes(file: SourceFile, stream: Stream) -> Iterator[tuple[str, str]]:

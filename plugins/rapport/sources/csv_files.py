@@ -16,14 +16,15 @@ from rapport.errors import InputError
 from rapport.sources import faults
 from rapport.sources.chunk import CHUNK_ROWS, Chunk, Unreadable
 from rapport.sources.feed import Feed
-from rapport.sources.files import SourceFile, missing_columns
+from rapport.sources.mapped_columns import column_names, refuse_missing_columns
+from rapport.sources.stored_file import SourceFile
 
 BLOCK_BYTES = faults.LONGEST_ROW
 HEADER_BYTES = 1 << 20
 
 
 def read_csv(feed: Feed, file: SourceFile) -> Iterator[Chunk]:
-    """The rows of a CSV file whose first line names its columns.
+    """The rows of a CSV file. Columns without a name are known by their position, from 1.
 
     A row with too few or too many fields is unreadable; lines without any value are no rows.
 
@@ -32,22 +33,24 @@ def read_csv(feed: Feed, file: SourceFile) -> Iterator[Chunk]:
             is missing or named twice.
     """
     with file.open() as stream:
-        tally = _Tally(stream, feed.read.encoding)
+        tally = _Tally(stream, feed.read.encoding, feed.read.quote)
         try:
-            header, header_lines = _read_header(feed, file, tally)
-            yield from _Rows(feed, file, tally, header, header_lines).chunks()
-        except (OSError, EOFError, UnicodeError, pa.ArrowException) as error:
-            if tally.error is not None and not isinstance(tally.error, (OSError, EOFError, UnicodeError)):
+            header, lines = _read_header(feed, file, tally)
+            if not tally.is_at_end:
+                yield from _Rows(feed, tally, header, lines).chunks()
+        except faults.UNREADABLE as error:
+            if tally.error is not None and not isinstance(tally.error, faults.UNREADABLE):
                 raise tally.error from None
             faults.explain(feed, file, tally.error or error)
-    if tally.quotes % 2 or tally.ends_in_odd_line:
+    if feed.read.quote and (tally.quotes % 2 or tally.ends_in_odd_line):
         faults.refuse_open_quote(feed, file)
 
 
 class _Tally(io.RawIOBase):
     """The stream as UTF-8, keeping count of what Arrow does not tell."""
 
-    def __init__(self, stream: IO[bytes], encoding: str) -> None:
+    def __init__(self, stream: IO[bytes], encoding: str, quote: str | None) -> None:
+        self._quote = (quote or '"').encode()
         self._stream: Any = stream
         self._decoder = faults.decoder(encoding)
         self._pushed_back = b""
@@ -57,6 +60,13 @@ class _Tally(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether nothing follows; what follows is kept."""
+        if not self._pushed_back:
+            self._pushed_back = self.read(BLOCK_BYTES)
+        return not self._pushed_back
 
     def push_back(self, block: bytes) -> None:
         self._pushed_back = block
@@ -79,7 +89,7 @@ class _Tally(io.RawIOBase):
             )
             if block or not stored:
                 break
-        self.quotes += block.count(b'"')
+        self.quotes += block.count(self._quote)
         if block:
             tail = block.rstrip(b"\r\n")
             start = tail.rfind(b"\n") + 1
@@ -89,11 +99,11 @@ class _Tally(io.RawIOBase):
     @property
     def ends_in_odd_line(self) -> bool:
         """Whether the last line leaves a quote open: a sign, no proof."""
-        return bool(self._last_line.count(b'"') % 2)
+        return bool(self._last_line.count(self._quote) % 2)
 
 
 def _read_header(feed: Feed, file: SourceFile, tally: _Tally) -> tuple[list[str], int]:
-    """The column names, and how many lines they take. The stream is left at its start, without a mark."""
+    """The column names, and how many lines stand before the first row, where the stream is left."""
     block = b""
     while len(block) < HEADER_BYTES and (more := tally.read(HEADER_BYTES)):
         block += more
@@ -105,18 +115,48 @@ def _read_header(feed: Feed, file: SourceFile, tally: _Tally) -> tuple[list[str]
     if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise InputError(f"{file.path}, line 1: this is UTF-16; write `encoding: utf-16` under read")
     is_all = len(block) < HEADER_BYTES
-    tally.push_back(block + b"\n" if is_all and not block.endswith(b"\n") else block)
-    text = block.decode("utf-8", "replace")
-    header = next(csv.reader(io.StringIO(text, newline=""), delimiter=feed.read.delimiter), [])
+    if is_all and not block.endswith(b"\n"):
+        block += b"\n"
+    names, lines, length = _header_of(feed, file, block)
+    tally.push_back(block[length:])
+    refuse_missing_columns(feed, file.path, names)
+    return names, lines
+
+
+def _header_of(feed: Feed, file: SourceFile, block: bytes) -> tuple[list[str], int, int]:
+    """The column names, and how many lines and bytes of the block come before the first row."""
+    given = list(feed.read.column_names)
+    row = feed.read.header_row or 1
+    # As Latin-1 every byte is a character, so that characters can be counted instead.
+    text = io.StringIO(block.decode("latin-1"), newline="")
+    skipped = [line for _, line in zip(range(row - 1), text, strict=False)]
+    taken: list[str] = []
+    reader = csv.reader(
+        (taken.append(line) or line for line in text),  # type: ignore[func-returns-value]
+        delimiter=feed.read.delimiter,
+        quotechar=feed.read.quote,
+        quoting=csv.QUOTE_NONE if feed.read.quote is None else csv.QUOTE_MINIMAL,
+        escapechar=feed.read.escape,
+    )
+    try:
+        header = [name.encode("latin-1").decode("utf-8", "replace") for name in next(reader, [])]
+    except csv.Error as error:
+        raise InputError(f"{file.path}, line {row}: this is no line of column names ({error})") from None
     if not any(header):
-        raise InputError(f"{file.path}, line 1 is blank; a header line with the columns' names is expected")
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
         raise InputError(
-            f"{file.path}, line 1: the column {twice[0]!r} is named twice; give each column its own name"
+            f"{file.path}, line {row} is blank; a header line with the columns' names is expected"
         )
-    missing_columns(feed, file, header)
-    return header, 1 + sum(name.count("\n") for name in header)
+    if feed.read.header_row is None:
+        return given or [str(place) for place in range(1, len(header) + 1)], 0, 0
+    if given and len(given) != len(header):
+        raise InputError(
+            f"{file.path}, line {row} has {len(header)} columns, and read.column_names names {len(given)}"
+        )
+    return (
+        column_names(given or header, f"{file.path}, line {row}"),
+        row - 1 + len(taken),
+        sum(map(len, skipped + taken)),
+    )
 
 
 class _Rows:
@@ -126,15 +166,12 @@ class _Rows:
     lines are rows of nulls to it.
     """
 
-    def __init__(
-        self, feed: Feed, file: SourceFile, tally: _Tally, header: list[str], header_lines: int
-    ) -> None:
-        self._file = file
+    def __init__(self, feed: Feed, tally: _Tally, header: list[str], lines_before: int) -> None:
         self._tally = tally
-        self._delimiter = feed.read.delimiter
+        self._read = feed.read
         self._header = header
-        self._next_row = 2
-        self._extra_lines = header_lines - 1
+        self._next_row = 1
+        self._extra_lines = lines_before
         self._invalid: list[Any] = []
         self._lock = threading.Lock()
 
@@ -150,10 +187,14 @@ class _Rows:
     def _batches(self) -> Iterator[pa.RecordBatch]:
         reader = arrow_csv.open_csv(
             pa.PythonFile(self._tally, mode="r"),
-            read_options=arrow_csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES),
+            read_options=arrow_csv.ReadOptions(
+                use_threads=False, block_size=BLOCK_BYTES, column_names=self._header
+            ),
             parse_options=arrow_csv.ParseOptions(
-                delimiter=self._delimiter,
-                newlines_in_values=True,
+                delimiter=self._read.delimiter,
+                quote_char=self._read.quote or False,
+                escape_char=self._read.escape or False,
+                newlines_in_values=self._read.quote is not None or self._read.escape is not None,
                 ignore_empty_lines=False,
                 invalid_row_handler=self._note_invalid,
             ),
@@ -178,7 +219,8 @@ class _Rows:
             numbers = _row_numbers(self._next_row, batch.num_rows, ahead)
             taken = int(np.searchsorted(ahead, numbers[-1])) if batch.num_rows else len(ahead)
             invalid, self._invalid = self._invalid[:taken], self._invalid[taken:]
-        newlines = _newlines(batch) if self._tally.quotes else np.zeros(batch.num_rows, dtype=np.int64)
+        may_hold_newlines = self._tally.quotes or self._read.escape
+        newlines = _newlines(batch) if may_hold_newlines else np.zeros(batch.num_rows, dtype=np.int64)
         numbers = np.concatenate([numbers, ahead[:taken]])
         newlines = np.concatenate(
             [newlines, np.array([row.text.count("\n") for row in invalid], dtype=np.int64)]

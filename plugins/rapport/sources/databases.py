@@ -18,7 +18,7 @@ from rapport.sources.connections import find_connection
 from rapport.sources.database_keys import Database
 from rapport.sources.database_sessions import reading
 from rapport.sources.feed import Feed
-from rapport.sources.files import SourceFile, missing_columns
+from rapport.sources.mapped_columns import refuse_missing_columns
 from rapport.sources.source_file import FromColumn
 
 FETCH_ROWS = 5_000
@@ -108,7 +108,7 @@ class DatabaseDelivery:
                 f"{self.label}: there is no column {self.database.cursor!r}, which is the cursor; it has: "
                 f"{', '.join(names)}"
             )
-        missing_columns(self.feed, SourceFile(None, self.label), names)
+        refuse_missing_columns(self.feed, self.label, names)
 
     def _chunks(self, names: list[str], parts: Iterable[Any]) -> Iterator[Chunk]:
         at = names.index(self.database.cursor) if self.database.cursor is not None else None

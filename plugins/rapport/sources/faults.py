@@ -3,14 +3,20 @@
 import codecs
 import errno
 import io
+import re
+import zipfile
 import zlib
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Any, NoReturn
+
+import pyarrow as pa
 
 from rapport.errors import InputError
 from rapport.sources.feed import Feed
-from rapport.sources.files import SourceFile
+from rapport.sources.stored_file import SourceFile
 
+UNREADABLE = (OSError, EOFError, UnicodeError, zlib.error, zipfile.BadZipFile, pa.ArrowException)
 LONGEST_ROW = 3 << 20  # bytes; also the blocks that CSV is read in, of which Arrow may read 32 ahead
 
 
@@ -29,8 +35,9 @@ def explain(feed: Feed, file: SourceFile, error: BaseException) -> NoReturn:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         raise error
     if file.is_compressed:
-        _refuse_broken_gzip(file)
-    _refuse_wrong_encoding(feed, file)
+        refuse_broken_packing(file)
+    if file.kind in ("csv", "json"):
+        _refuse_wrong_encoding(feed, file)
     if file.kind == "csv":
         refuse_open_quote(feed, file)
         if "straddling" in str(error):
@@ -57,10 +64,12 @@ def refuse_open_quote(feed: Feed, file: SourceFile) -> None:
 
 
 def _line_of_open_quote(feed: Feed, file: SourceFile) -> int | None:
-    delimiter, opened, length = feed.read.delimiter, None, 0
-    with file.open() as stream, io.TextIOWrapper(stream, feed.read.encoding, "replace", newline="\n") as text:
+    read, opened, length = feed.read, None, 0
+    with file.open() as stream, io.TextIOWrapper(stream, read.encoding, "replace", newline="\n") as text:
         for number, line in enumerate(text, 1):
-            inside = _is_open_after(line, delimiter, opened is not None)
+            if read.escape is not None:
+                line = re.sub(re.escape(read.escape) + ".", "__", line)
+            inside = _is_open_after(line, read.delimiter, read.quote or '"', opened is not None)
             if inside is None:
                 opened, length = None, 0
                 continue
@@ -72,25 +81,58 @@ def _line_of_open_quote(feed: Feed, file: SourceFile) -> int | None:
     return opened
 
 
-def _is_open_after(line: str, delimiter: str, is_open: bool) -> bool | None:
+def _is_open_after(line: str, delimiter: str, quote: str, is_open: bool) -> bool | None:
     """None if the line ends outside of quotes; else whether it did so in the quote it began in."""
     position, still_first = 0, is_open
     while True:
         if is_open:
-            position = line.find('"', position)
+            position = line.find(quote, position)
             if position < 0:
                 return still_first
-            if line[position + 1 : position + 2] == '"':
+            if line[position + 1 : position + 2] == quote:
                 position += 2
                 continue
             is_open, still_first = False, False
-        elif line[position : position + 1] == '"':
+        elif line[position : position + 1] == quote:
             is_open = True
             position += 1
             continue
         position = line.find(delimiter, position) + 1
         if position == 0:
             return None
+
+
+def refuse_broken_packing(file: SourceFile) -> None:
+    """Refuse the file if it cannot be unpacked to its end.
+
+    Raises:
+        InputError: naming the last line that could be; or it unpacks to more than the limits allow.
+    """
+    ending = PurePosixPath(file.path).suffix.lower()
+    if ending == ".gz" and not file.is_archive:
+        _refuse_broken_gzip(file)
+        return
+    lines = 0
+    try:
+        with file.open() as stream:
+            while block := stream.read(1 << 12):
+                lines += block.count(b"\n")
+    except UNREADABLE as error:
+        place = f"after line {lines}" if lines else "at its beginning"
+        if ending == ".zst" and not _begins_as_zstd(file):
+            raise InputError(f"{file.path} ends in .zst and is not zstd; rename it or compress it") from None
+        if isinstance(error, EOFError) or "Truncated" in str(error):
+            raise InputError(
+                f"{file.path}: what is packed ends early, {place}; the file was cut off, fetch it again"
+            ) from None
+        raise InputError(
+            f"{file.path}: what is packed is damaged {place} ({error}); fetch the file again"
+        ) from None
+
+
+def _begins_as_zstd(file: SourceFile) -> bool:
+    with file.open_stored() as stream:
+        return file.is_archive or stream.read(4)[1:] in (b"\xb5\x2f\xfd", b"\x2a\x4d\x18")
 
 
 def _refuse_broken_gzip(file: SourceFile) -> None:

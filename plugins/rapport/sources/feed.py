@@ -2,11 +2,13 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 
 from pydantic import TypeAdapter
 
+from rapport.sources.compression import DEFAULT_LIMITS as DEFAULT_UNPACK_LIMITS
+from rapport.sources.compression import UnpackLimits
 from rapport.sources.database_keys import Database
 from rapport.sources.limits import DEFAULT_LIMITS, BatchLimits
 from rapport.sources.rest_keys import Rest
@@ -19,11 +21,35 @@ Mapping = str | FromColumn | Constant | Joined | Hashed
 
 @dataclass(frozen=True)
 class FileReading:
-    """`files` is an absolute path or a URL, perhaps with wildcards; empty where no files are read."""
+    """`files` is an absolute path or a URL, perhaps with wildcards; empty where no files are read.
+    `header_row` is the line of the columns' names, None where no line has them; the rest is as
+    `source_file.Read` says."""
 
     files: str
-    encoding: str
-    delimiter: str
+    encoding: str = "utf-8"
+    delimiter: str = ","
+    connection: str | None = None
+    format: str | None = None
+    member: str | None = None
+    unpacked: UnpackLimits = DEFAULT_UNPACK_LIMITS
+    quote: str | None = '"'
+    escape: str | None = None
+    header_row: int | None = 1
+    column_names: tuple[str, ...] = ()
+    records_at: str | None = None
+    sheet: str | None = None
+
+    def what_decides_rows(self) -> dict[str, object]:
+        """The options that change what a file becomes, but for those at their default."""
+        options = {field.name: getattr(self, field.name) for field in fields(self)}
+        defaults = {field.name: field.default for field in fields(self)}
+        always = ("encoding", "delimiter")
+        never = ("files", "connection", "member", "unpacked")
+        return {
+            name: value
+            for name, value in options.items()
+            if name not in never and (name in always or value != defaults[name])
+        }
 
 
 @dataclass(frozen=True)
@@ -107,8 +133,7 @@ def mapping_hash(
         "stream": stream,
         "source": source,
         "mode": mode.value,
-        "encoding": read.encoding,
-        "delimiter": read.delimiter,
+        **read.what_decides_rows(),
         "columns": {
             name: adapter.dump_python(m, mode="json", exclude_defaults=True) for name, m in plain.items()
         },

@@ -18,6 +18,7 @@ from rapport.sources.source_file import (
     Limits,
     Read,
     SourceFile,
+    Unpacked,
 )
 
 _KIND_MODELS: dict[str, type[BaseModel]] = {
@@ -28,6 +29,7 @@ _KIND_MODELS: dict[str, type[BaseModel]] = {
 }
 _PARTS: dict[str, type[BaseModel]] = {
     "read": Read,
+    "read.unpacked": Unpacked,
     "read.database": Database,
     "read.rest": Rest,
     "read.rest.cursor": RestCursor,
@@ -79,10 +81,8 @@ def _sentence(detail: Any, place: tuple[Any, ...]) -> str:
         return _unknown_key(place)
     if place[0] == "freshness" and kind == "string_pattern_mismatch":
         return f"{detail['input']!r} is no duration; write a number and m, h or d, such as 26h or 3d"
-    if kind == "enum":
+    if kind in ("enum", "literal_error"):
         return f"{detail['input']!r} is not known; {nearest(str(detail['input']), _choices(detail))}"
-    if place[-1] == "delimiter":
-        return f"{detail['input']!r} is no delimiter; it is one character, such as ',' or \"\\t\""
     return _FIXED.get(kind, str(detail["msg"]))
 
 

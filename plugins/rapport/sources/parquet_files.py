@@ -1,11 +1,8 @@
 """Parquet → chunks: every value as the text that says exactly what it is."""
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +13,8 @@ from rapport.errors import InputError
 from rapport.sources import faults
 from rapport.sources.chunk import CHUNK_ROWS, Chunk
 from rapport.sources.feed import Feed
-from rapport.sources.files import SourceFile, missing_columns
+from rapport.sources.mapped_columns import refuse_missing_columns
+from rapport.sources.stored_file import SourceFile
 
 
 def read_parquet(feed: Feed, file: SourceFile) -> Iterator[Chunk]:
@@ -29,7 +27,7 @@ def read_parquet(feed: Feed, file: SourceFile) -> Iterator[Chunk]:
     """
     next_line = 1
     try:
-        with _seekable(file) as stream:
+        with file.open_seekable() as stream:
             parquet = pq.ParquetFile(stream)
             names = parquet.schema_arrow.names
             if len(set(names)) < len(names):
@@ -37,13 +35,13 @@ def read_parquet(feed: Feed, file: SourceFile) -> Iterator[Chunk]:
                 raise InputError(
                     f"{file.path}: the column {twice!r} is there twice; give each column its own name"
                 )
-            missing_columns(feed, file, names)
+            refuse_missing_columns(feed, file.path, names)
             for batch in parquet.iter_batches(CHUNK_ROWS):
                 columns = {name: _text(batch.column(name)) for name in names}
                 lines = np.arange(next_line, next_line + batch.num_rows, dtype=np.int64)
                 next_line += batch.num_rows
                 yield Chunk(pa.RecordBatch.from_pydict(columns), pa.array(lines))
-    except (OSError, EOFError, pa.ArrowException) as error:
+    except faults.UNREADABLE as error:
         if next_line == 1 and _is_empty(file):
             raise InputError(
                 f"{file.path} is empty (0 bytes of content); a Parquet file is expected"
@@ -51,23 +49,11 @@ def read_parquet(feed: Feed, file: SourceFile) -> Iterator[Chunk]:
         faults.explain(feed, file, error)
 
 
-@contextmanager
-def _seekable(file: SourceFile) -> Iterator[IO[bytes]]:
-    """Parquet is read from its end; a compressed file is unpacked to a temporary one."""
-    with file.open() as stream:
-        if not file.is_compressed:
-            yield stream
-            return
-        with tempfile.TemporaryFile() as unpacked:
-            shutil.copyfileobj(stream, unpacked, 1 << 20)
-            yield unpacked
-
-
 def _is_empty(file: SourceFile) -> bool:
     try:
         with file.open() as stream:
             return not stream.read(1)
-    except (OSError, EOFError):
+    except faults.UNREADABLE:
         return False
 
 

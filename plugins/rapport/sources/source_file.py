@@ -5,7 +5,7 @@ stands in a source's file.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
@@ -98,13 +98,23 @@ def _kind(given: Any) -> str:
 
 
 ColumnMapping = Annotated[
-    Annotated[str, Tag("column")]
+    Annotated[Text, Tag("column")]
     | Annotated[FromColumn, Tag("from_column")]
     | Annotated[Constant, Tag("value")]
     | Annotated[Joined, Tag("join")]
     | Annotated[Hashed, Tag("hash")],
     Discriminator(_kind),
 ]
+
+
+class Unpacked(Strict):
+    """How much may come out of a compressed file; past it the file is refused."""
+
+    size: Text = Field(default="64GB", description="The most that one file may hold.", examples=["500GB"])
+    ratio: Text = Field(
+        default="250",
+        description="The most as a multiple of its compressed size; 256 MB may always come out.",
+    )
 
 
 class Read(Strict):
@@ -117,8 +127,34 @@ class Read(Strict):
     )
     database: Database | None = None
     rest: Rest | None = None
-    encoding: str = Field(default="utf-8", description="Of CSV and JSON lines.")
-    delimiter: str = Field(default=",", min_length=1, max_length=1, description="Of CSV.")
+    connection: str | None = Field(
+        default=None, description="The Airflow connection with the credentials of an object store."
+    )
+    format: Literal["csv", "json", "parquet", "excel"] | None = Field(
+        default=None, description="How the files are written, where their ending does not say it."
+    )
+    member: str | None = Field(
+        default=None, min_length=1, description="Of zip archives: which members, a name or a pattern."
+    )
+    unpacked: Unpacked = Unpacked()
+    encoding: str = Field(default="utf-8", description="Of CSV and JSON.")
+    delimiter: str | None = Field(
+        default=None, description="Of CSV; default a comma, and a tab in files that end in .tsv or .tab."
+    )
+    quote: str = Field(
+        default='"', description="Of CSV: the sign around values; none: there is no such sign."
+    )
+    escape: str | None = Field(default=None, description="Of CSV: the sign before one that is meant as such.")
+    header_row: Text = Field(
+        default="1", description="Of CSV and Excel: the line with the columns' names; none: no line has them."
+    )
+    column_names: Texts = Field(
+        default=(), description="Of CSV and Excel: the columns' names, instead of those in the file."
+    )
+    records_at: str | None = Field(
+        default=None, min_length=1, description="Of JSON: where in the document the list of records is."
+    )
+    sheet: Text | None = Field(default=None, description="Of Excel: the sheet's name.")
 
 
 class Freshness(Strict):
