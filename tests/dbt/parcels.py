@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import psycopg
 import pyarrow.parquet as pq
 
 from rapport import ledger, warehouse
+from rapport.demo.truth import ShopTruth
 from rapport.landing.load import load_feed
 from rapport.ledger import Run
 from rapport.settings import PROJECT, Settings
@@ -26,6 +28,7 @@ CUSTOMER_ID = re.compile(r"c_[0-9a-f]{20}")
 
 BUILD = """
 import sys
+from dataclasses import dataclass
 from datetime import datetime
 from rapport import ledger, steps, warehouse
 from rapport.settings import Settings
@@ -36,6 +39,15 @@ steps.resolve_identity("build_customer_view", run)
 steps.build_layer("build_customer_view", "marts", run)
 ledger.close_run(warehouse.ensure(Settings.from_environment()), run)
 """
+
+
+@dataclass(frozen=True)
+class BuiltShop:
+    """`folder` has the files of each feed (tests/demo/written_shop.py reads them); `url` is the warehouse."""
+
+    folder: Path
+    truth: ShopTruth
+    url: str
 
 
 def split(shop: Path, folders: Sequence[Path], seed: int) -> None:
