@@ -1,9 +1,10 @@
 """The steps of the pipeline as plain functions: what the DAGs' tasks call, each noted in the run ledger."""
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from rapport import dbt, ledger, warehouse
 from rapport.errors import ConfigurationError, InputError, RapportError, SourceUnavailable
@@ -11,13 +12,24 @@ from rapport.ledger import StepRecord
 from rapport.settings import Settings
 
 if TYPE_CHECKING:
+    from rapport.landing.progress import LoadProgress
     from rapport.sources.feed import Feed
 
 # Seconds that a step waits for another run's step to end.
 PATIENCE = 60
 
-# Called with (dag, step, None) when a step begins and with its record when it has ended.
-Watcher = Callable[[str, str, StepRecord | None], None]
+log = logging.getLogger(__name__)
+
+
+class Watcher(Protocol):
+    """Who looks on while steps work."""
+
+    def __call__(self, dag: str, step: str, record: StepRecord | None) -> None:
+        """A step begins, or has ended and left this record."""
+
+    def load_progress(self) -> "LoadProgress":
+        """What hears of the chunks of the load that begins now."""
+
 
 watchers: list[Watcher] = []
 
@@ -60,7 +72,7 @@ def _load_feed(url: str, dag: str, feed: "Feed", run_id: int | None) -> None:
     counts = LoadCounts()
     with _recorded(url, run_id, dag, feed.name) as record:
         try:
-            counts = load.load_feed(url, feed)
+            counts = load.load_feed(url, feed, progress=_load_progress())
         except load.FilesRefused as refused:
             counts = refused.counts
             raise
@@ -69,6 +81,14 @@ def _load_feed(url: str, dag: str, feed: "Feed", run_id: int | None) -> None:
             record.rows_loaded = counts.rows_loaded
             record.rows_duplicate = counts.rows_duplicate
             record.rows_rejected = counts.rows_rejected
+
+
+def _load_progress() -> "LoadProgress":
+    from rapport.landing.progress import LOG_SECONDS, LoadProgress
+
+    if watchers:
+        return watchers[-1].load_progress()
+    return LoadProgress(log.info, LOG_SECONDS, LOG_SECONDS)
 
 
 def open_run(as_of: datetime, run_id: int | None, *, is_rebuild: bool) -> int:

@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
+from rich.live import Live
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from rapport.landing.freshness import Freshness, FreshnessState
+from rapport.landing.progress import LOG_SECONDS, LoadProgress
 from rapport.ledger import StepRecord
 from rapport.report import Campaign, Report, Step
 
@@ -36,16 +38,35 @@ def console(stream: object = None) -> Console:
 
 
 class Progress:
-    """One line a step, printed when the step has ended, so that it reads the same in a log."""
+    """One line a step, printed when the step has ended, so that it reads the same in a log.
+
+    A long load says meanwhile how far it is, on a terminal in a line that changes.
+    """
 
     def __init__(self, out: Console) -> None:
         self.out = out
         self.began = 0.0
+        self.changing: Live | None = None
+
+    def load_progress(self) -> LoadProgress:
+        """What says how far the load is that begins now."""
+        if self.out.is_terminal:
+            return LoadProgress(self._change)
+        return LoadProgress(lambda line: self.out.print(f"           {line}"), LOG_SECONDS, LOG_SECONDS)
+
+    def _change(self, line: str) -> None:
+        if self.changing is None:
+            self.changing = Live(console=self.out, auto_refresh=False, transient=True)
+            self.changing.start()
+        self.changing.update(Text(f"           {line}", no_wrap=True, overflow="ellipsis"), refresh=True)
 
     def __call__(self, dag: str, step: str, record: StepRecord | None) -> None:
         if record is None:
             self.began = time.monotonic()
             return
+        if self.changing is not None:
+            self.changing.stop()
+            self.changing = None
         seconds = f"{time.monotonic() - self.began:5.1f} s"
         self.out.print(f"  {seconds}  {STEP_NAMES.get(step, f'Loading {step}')}{self._outcome(record)}")
 

@@ -250,7 +250,7 @@ def test_names_and_values_cannot_become_sql(
 def test_progress_hears_of_each_chunk(make_feed: MakeFeed, landing: Path, warehouse_url: str) -> None:
     (landing / "shop.csv").write_text(HEADER + "1,2026-01-01,1,1,a\n" * 60_000)
     heard: list[tuple[str, int]] = []
-    load_feed(warehouse_url, make_feed(), progress=lambda file, rows: heard.append((file, rows)))
+    load_feed(warehouse_url, make_feed(), progress=lambda file, rows, _: heard.append((file, rows)))
     assert [rows for _, rows in heard] == sorted(rows for _, rows in heard)
     assert heard[-1] == (str(landing / "shop.csv"), 60_000)
     assert len(heard) > 1
@@ -269,7 +269,7 @@ def test_a_file_that_grows_while_it_is_read_waits_for_the_next_load(
 ) -> None:
     (landing / "shop.csv").write_text(TWO)
 
-    def grow(file: str, rows: int) -> None:
+    def grow(file: str, *_: object) -> None:
         with open(file, "a") as stream:
             stream.write("2,2026-01-01,1,1,a\n")
 

@@ -61,3 +61,8 @@ class FileDelivery:
 
     def cursor(self) -> None:
         return None
+
+
+def fraction_read(delivery: Delivery) -> float | None:
+    """Which part of the delivery was read, from 0 to 1; None where nobody knows how much there is."""
+    return delivery.file.fraction_read() if isinstance(delivery, FileDelivery) else None

@@ -91,7 +91,7 @@ def of_run(connection: psycopg.Connection, run_id: int) -> list[Freshness]:
         """,
         [run_id],
     ).fetchall()
-    return [Freshness(*row[:-1], state=FreshnessState(row[-1])) for row in rows]
+    return [Freshness(*row[:6], FreshnessState(row[6])) for row in rows]
 
 
 def _assess(feed: Feed, newest_at: datetime | None, as_of: datetime) -> Freshness:

@@ -8,12 +8,13 @@ import psycopg
 from rapport.errors import InputError
 from rapport.landing import batches, copying, cursors, drift, equal_rows, guards, held, inserts, quarantine
 from rapport.landing.ahead import one_ahead
-from rapport.landing.delivery import Delivery
+from rapport.landing.delivery import Delivery, fraction_read
 from rapport.sources.feed import Feed
 from rapport.sources.mapping import REJECTED, map_chunk
 from rapport.streams import Mode
 
-Progress = Callable[[str, int], None]
+# Called with what is being loaded, how many of its rows were read, and which part of it that is, where known.
+Progress = Callable[[str, int, float | None], None]
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def _copy(
             rows_rejected += chunk.rows_rejected
             columns.update(chunk.source_columns)
             if progress is not None:
-                progress(delivery.label, rows_read)
+                progress(delivery.label, rows_read, fraction_read(delivery))
     return rows_read, rows_rejected, columns
 
 

@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import IO, Any
@@ -44,6 +44,7 @@ class SourceFile:
     format: str | None = None
     member_pattern: str | None = None
     limits: UnpackLimits = DEFAULT_LIMITS
+    _opened: list[IO[bytes]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def path(self) -> str:
@@ -94,8 +95,18 @@ class SourceFile:
             raise InputError(f"{self.path} is gone; it was there when the feed's files were listed") from None
         except PermissionError:
             raise InputError(f"{self.path} may not be read by this user; change its permissions") from None
+        self._opened[:] = [stream]
         with stream:
             yield stream
+
+    def fraction_read(self) -> float | None:
+        """Which part of the stored bytes the reader has taken, from 0 to 1; None where that says nothing."""
+        stream = self._opened[0] if self._opened else None
+        size = getattr(stream, "size", None)
+        is_read_in_order = self.kind in ("csv", "json") or (self.kind == "parquet" and not self.is_compressed)
+        if stream is None or not size or self.is_archive or not is_read_in_order:
+            return None
+        return 1.0 if stream.closed else min(stream.tell() / size, 1.0)
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
