@@ -19,6 +19,8 @@ LANDING_COLUMNS = {
     "row_key": "uuid",
     "content_hash": "uuid",
     "batch_id": "bigint",
+    "delivered_as": "bigint",
+    "revision": "integer",
     "line_number": "bigint",
     "loaded_at": "timestamp with time zone",
 }

@@ -5,7 +5,7 @@
             {% for version in versions -%}
             case when mode <> 'snapshot' then {{ version }} end desc nulls last,
             {% endfor -%}
-            batch_id desc,
+            coalesce(delivered_as, batch_id) desc,
             line_number desc
     )
 {%- endmacro %}

@@ -6,5 +6,6 @@
         ) }}
     {%- endif -%}
     batch_id <= {{ batch or 0 }} and {{ event_at }} < {{ as_of() }}
+    and batch_id not in (select batch_id from ops.load_batches where replaced_by <= {{ batch or 0 }})
     {%- if version_at %} and coalesce({{ version_at }}, {{ event_at }}) < {{ as_of() }}{% endif %}
 {%- endmacro %}

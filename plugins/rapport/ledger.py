@@ -142,7 +142,8 @@ def fix_batches(url: str, run_id: int, *, view: str) -> Run:
 
 
 def _choose_since(connection: psycopg.Connection, run_id: int) -> None:
-    """Build upon the last finished view, unless a run since then was built otherwise or further ahead.
+    """Build upon the last finished view, unless a run since then was built otherwise or further ahead, or a
+    file was read again since whose rows that view holds: those rows do not count any more.
 
     Models replace whatever changed since that view, so what a killed run has brought further does no harm.
     """
@@ -170,6 +171,12 @@ def _choose_since(connection: psycopg.Connection, run_id: int) -> None:
                         or earlier.max_batch_id > this.max_batch_id
                         or earlier.view_hash is distinct from this.view_hash
                     )
+            )
+            and not exists (
+                select from ops.load_batches
+                inner join ops.runs as since on since.run_id = built.run_id
+                where batch_id <= since.max_batch_id
+                    and replaced_by > since.max_batch_id and replaced_by <= this.max_batch_id
             )
         """,
         {"run": run_id},

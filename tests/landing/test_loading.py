@@ -196,23 +196,7 @@ def test_a_mended_mapping_reads_the_file_again(
     columns = {"order_id": "order", "quantity": "quantity", "unit_price": "price", "product_id": "product"}
     mended = make_feed(columns={**columns, "ordered_at": {"column": "at", "map": {"?": "2026-01-02"}}})
     assert load_feed(warehouse_url, mended) == LoadCounts(2, 1, 1, 0)
-
-
-def test_a_mapping_that_would_count_rows_twice_is_refused(
-    make_feed: MakeFeed, landing: Path, warehouse_url: str, query: Query
-) -> None:
-    (landing / "shop.csv").write_text(TWO)
-    load_feed(warehouse_url, make_feed())
-    columns = {"order_id": "order", "ordered_at": "at", "quantity": "quantity", "unit_price": "price"}
-    other = make_feed(columns={**columns, "currency": {"value": "GBP"}})
-    with pytest.raises(InputError, match=r"shop.csv: it was loaded with another mapping .* 2 of its rows"):
-        load_feed(warehouse_url, other)
-    reload(warehouse_url, other)
-    with pytest.raises(InputError, match="second time"):
-        load_feed(warehouse_url, other)
-    assert query("select count(*) from raw.order_lines") == [(2,)]
-    (landing / "shop.csv").write_text(TWO.replace("\n1,", "\n2,"))
-    assert load_feed(warehouse_url, other) == LoadCounts(2, 2, 0, 0)
+    assert query("select batch_id, replaced_by from ops.load_batches order by 1") == [(1, None), (2, None)]
 
 
 def test_reload_reads_the_files_again_and_loads_nothing_twice(

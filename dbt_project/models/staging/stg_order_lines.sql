@@ -2,7 +2,7 @@ with replaced_orders as (
     select
         source,
         order_id,
-        max(batch_id) as batch_id
+        max(coalesce(delivered_as, batch_id)) as delivery
     from {{ source('raw', 'order_lines') }}
     where mode = 'replace_order' and {{ visible('ordered_at') }}
     group by source, order_id
@@ -37,7 +37,8 @@ newest_lines as (
             and visible_lines.row_key = identified_lines.row_key
     where
         case
-            when visible_lines.mode = 'replace_order' then visible_lines.batch_id = replaced_orders.batch_id
+            when visible_lines.mode = 'replace_order'
+                then coalesce(visible_lines.delivered_as, visible_lines.batch_id) = replaced_orders.delivery
             when visible_lines.line_id is not null then identified_lines.recency = 1
             else true
         end

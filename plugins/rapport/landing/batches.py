@@ -74,11 +74,12 @@ def open_batch(
     row = connection.execute(
         """
         insert into ops.load_batches (
-            batch_id, source, stream, mode, feed, file, file_hash, mapping_hash,
+            batch_id, delivery, source, stream, mode, feed, file, file_hash, mapping_hash,
             rows_read, rows_loaded, rows_duplicate, rows_rejected, started_at
         )
         select
-            coalesce(max(batch_id), 0) + 1, %(source)s, %(stream)s, %(mode)s, %(feed)s, %(file)s,
+            1 + coalesce(max(batch_id), 0), 1 + coalesce(max(batch_id), 0),
+            %(source)s, %(stream)s, %(mode)s, %(feed)s, %(file)s,
             %(file_hash)s, %(mapping_hash)s, %(rows_read)s, 0,
             %(rows_read)s - %(rows_rejected)s, %(rows_rejected)s, now()
         from ops.load_batches
@@ -123,19 +124,6 @@ def close_batch(
             "latest_time": latest_time,
         },
     )
-
-
-def rejected_before(connection: psycopg.Connection, feed: Feed, file_hash: str, batch_id: int) -> int | None:
-    """How many rows of these bytes no earlier load of the feed took; None where this is the first load."""
-    row = connection.execute(
-        """
-        select min(rows_rejected) from ops.load_batches
-        where source = %(source)s and stream = %(stream)s and feed = %(feed)s
-            and file_hash = %(file_hash)s and batch_id < %(batch_id)s and state = 'loaded'
-        """,
-        {**_identity(feed), "file_hash": file_hash, "batch_id": batch_id},
-    ).fetchone()
-    return None if row is None else row[0]
 
 
 def supersede(connection: psycopg.Connection, feed: Feed) -> int:

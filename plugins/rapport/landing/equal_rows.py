@@ -6,7 +6,7 @@ A row that was rejected comes after those that its file has brought: for a retry
 import psycopg
 from psycopg import sql
 
-from rapport.landing import inserts
+from rapport.landing import inserts, row_keys
 from rapport.landing.copying import LANDED
 from rapport.sources.feed import Feed
 from rapport.streams import Mode
@@ -22,9 +22,11 @@ def remember_duplicates(connection: psycopg.Connection, feed: Feed, batch_id: in
             insert into ops.duplicate_rows (batch_id, row_key)
             select %(batch_id)s, row_key
             from {table}
-            where source = %(source)s and batch_id <> %(batch_id)s and row_key in ({keys})
+            where source = %(source)s and batch_id <> %(batch_id)s
+                and row_key in (select row_key from ({landed}) as landed)
+                and batch_id not in (select batch_id from ops.load_batches where replaced_by is not null)
             """
-        ).format(table=inserts.raw_table(feed), keys=inserts.incoming_keys(feed)),
+        ).format(table=inserts.raw_table(feed), landed=row_keys.keyed_rows(feed)),
         {"batch_id": batch_id, "source": feed.source},
     )
 
@@ -51,7 +53,7 @@ def add_to_landed(connection: psycopg.Connection, feed: Feed, retry_id: int) -> 
                     and retried.feed = reading.feed and retried.file_hash = reading.file_hash
                 inner join ops.load_batches as loaded
                     on reading.batch_id in (loaded.batch_id, loaded.retry_of)
-                where retry.batch_id = %(retry_id)s
+                where retry.batch_id = %(retry_id)s and loaded.replaced_by is null
             )
 
             insert into {landed} (line_number, {names}, payload)
@@ -59,6 +61,7 @@ def add_to_landed(connection: psycopg.Connection, feed: Feed, retry_id: int) -> 
             from {table}
             where source = %(source)s and mode = %(mode)s
                 and content_hash in (select content_hash from ({hashed}) as hashed)
+                and batch_id not in (select batch_id from ops.load_batches where replaced_by is not null)
                 and (
                     batch_id in (select batch_id from same_file)
                     or row_key in (
@@ -67,10 +70,12 @@ def add_to_landed(connection: psycopg.Connection, feed: Feed, retry_id: int) -> 
                     )
                 )
             """
-        ).format(landed=LANDED, names=names, table=inserts.raw_table(feed), hashed=inserts.hashed_rows(feed)),
+        ).format(
+            landed=LANDED, names=names, table=inserts.raw_table(feed), hashed=row_keys.hashed_rows(feed)
+        ),
         {"retry_id": retry_id, "source": feed.source, "mode": feed.mode.value},
     )
 
 
 def _is_concerned(feed: Feed) -> bool:
-    return feed.mode is Mode.APPEND and inserts.counts_occurrences(feed)
+    return feed.mode is Mode.APPEND and row_keys.counts_occurrences(feed)

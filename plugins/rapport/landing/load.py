@@ -1,5 +1,6 @@
 """Load what is new in a feed: each file in one transaction, all of it or nothing."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -8,7 +9,8 @@ from psycopg import sql
 
 from rapport import warehouse
 from rapport.errors import InputError, LoadInProgress, WarehouseUnavailable
-from rapport.landing import batches, cursors, held, inserts, known_files
+from rapport.landing import batches, cursors, held, inserts, known_files, places
+from rapport.landing.delivery import FileDelivery
 from rapport.landing.transaction import LoadCounts, Progress, load_delivery
 from rapport.sources.feed import Feed
 from rapport.sources.files import find_files
@@ -28,8 +30,8 @@ class FilesRefused(InputError):
 def load_feed(
     url: str, feed: Feed, *, progress: Progress | None = None, patience: float = PATIENCE_SECONDS
 ) -> LoadCounts:
-    """Load what is new: the feed's files that are not known yet, in the order of their paths, or what its
-    database or API has that is later than its cursor.
+    """Load what is new: the feed's files that are not known yet, new ones in the order of their paths, or what
+    its database or API has that is later than its cursor.
 
     Args:
         progress: called with a file's path and how many of its rows were read so far.
@@ -50,14 +52,12 @@ def load_feed(
                 counts += _load_reading(connection, feed, progress)
             except InputError as error:
                 refused.append(str(error))
-        for file in find_files(feed) if feed.origin is None else ():
-            if held.holds_up(connection, feed, file.path):
+        for delivery in _unknown(connection, feed, refused) if feed.origin is None else ():
+            if held.holds_up(connection, feed, delivery.label):
                 continue
             try:
-                with failures_named(file.path):
-                    delivery = known_files.identify(connection, feed, file)
-                    if not batches.is_known(connection, feed, file.path, delivery.file_hash):
-                        counts += load_delivery(connection, feed, delivery, progress)
+                with failures_named(delivery.label):
+                    counts += load_delivery(connection, feed, delivery, progress)
             except InputError as error:
                 refused.append(str(error))
         if counts.rows_loaded:
@@ -75,10 +75,32 @@ def _load_reading(connection: psycopg.Connection, feed: Feed, progress: Progress
 
 
 def reload(url: str, feed: Feed) -> None:
-    """Let the feed's files be read again by the next load. What they brought stays in raw."""
+    """Let the feed's files be read again by the next load; a table or an API, from its beginning.
+
+    What a file brings then takes the place of what it had brought, which stays in raw and does not count.
+    """
     with warehouse.connect(url) as connection:
         batches.supersede(connection, feed)
         cursors.forget_cursor(connection, feed)
+
+
+def _unknown(connection: psycopg.Connection, feed: Feed, refused: list[str]) -> list[FileDelivery]:
+    """The files to load: those that are read again in the order they came in, then new ones by their path.
+
+    A row without a key counts for the file that came first, so that has to be read again first.
+    """
+    unknown: list[tuple[float, FileDelivery]] = []
+    for file in find_files(feed):
+        try:
+            with failures_named(file.path):
+                delivery = known_files.identify(connection, feed, file)
+                if batches.is_known(connection, feed, file.path, delivery.file_hash):
+                    continue
+                earlier = places.earlier_readings(connection, feed, file.path, delivery.file_hash)
+                unknown.append((min((place for _, place in earlier), default=math.inf), delivery))
+        except InputError as error:
+            refused.append(str(error))
+    return [delivery for _, delivery in sorted(unknown, key=lambda entry: entry[0])]
 
 
 @contextmanager

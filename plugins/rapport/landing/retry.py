@@ -9,7 +9,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from rapport.errors import InputError
-from rapport.landing import batches, copying, equal_rows, inserts, quarantine
+from rapport.landing import batches, copying, equal_rows, inserts, landed_times, places, quarantine
 from rapport.landing.copying import LANDED, REJECTED
 from rapport.landing.load import failures_named, feed_lock
 from rapport.landing.transaction import LoadCounts
@@ -69,11 +69,12 @@ def _retry_batch(connection: psycopg.Connection, feed: Feed, batch_id: int, file
         )
         _settle(connection, retry_id, batch_id)
         newest, latest = (
-            inserts.newest_record(connection, feed),
-            inserts.latest_time(connection, feed, retry_id),
+            landed_times.newest_record(connection, feed),
+            landed_times.latest_time(connection, feed, retry_id),
         )
         equal_rows.add_to_landed(connection, feed, retry_id)
-        rows_loaded = inserts.insert_rows(connection, feed, retry_id, is_whole=False)
+        place = places.take_place(connection, feed, retry_id, [])
+        rows_loaded = inserts.insert_rows(connection, feed, place, is_whole=False)
         equal_rows.remember_duplicates(connection, feed, retry_id)
         batches.close_batch(
             connection, retry_id, rows_loaded=rows_loaded, newest_record_at=newest, latest_time=latest

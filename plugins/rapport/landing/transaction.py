@@ -5,13 +5,23 @@ from dataclasses import dataclass
 
 import psycopg
 
-from rapport.errors import InputError
-from rapport.landing import batches, copying, cursors, drift, equal_rows, guards, held, inserts, quarantine
+from rapport.landing import (
+    batches,
+    copying,
+    cursors,
+    drift,
+    equal_rows,
+    guards,
+    held,
+    inserts,
+    landed_times,
+    places,
+    quarantine,
+)
 from rapport.landing.ahead import one_ahead
 from rapport.landing.delivery import Delivery, fraction_read
 from rapport.sources.feed import Feed
 from rapport.sources.mapping import REJECTED, map_chunk
-from rapport.streams import Mode
 
 # Called with what is being loaded, how many of its rows were read, and which part of it that is, where known.
 Progress = Callable[[str, int, float | None], None]
@@ -60,11 +70,7 @@ def load_delivery(
         batch_id = batches.open_batch(
             connection, feed, delivery.label, file_hash, rows_read=rows_read, rows_rejected=rows_rejected
         )
-        rows_loaded = inserts.insert_rows(connection, feed, batch_id, is_whole=rows_rejected == 0)
-        if feed.mode is Mode.APPEND:
-            before = batches.rejected_before(connection, feed, file_hash, batch_id)
-            if before is not None and rows_loaded > before:
-                raise InputError(_would_count_twice(feed, delivery.label, rows_loaded - before))
+        rows_loaded = _insert(connection, feed, batch_id, delivery.label, file_hash, rows_rejected == 0)
         inserts.insert_rejected(connection, feed, batch_id, delivery.label)
         if rows_rejected:
             equal_rows.remember_duplicates(connection, feed, batch_id)
@@ -75,13 +81,32 @@ def load_delivery(
             connection,
             batch_id,
             rows_loaded=rows_loaded,
-            newest_record_at=inserts.newest_record(connection, feed),
-            latest_time=inserts.latest_time(connection, feed, batch_id),
+            newest_record_at=landed_times.newest_record(connection, feed),
+            latest_time=landed_times.latest_time(connection, feed, batch_id),
         )
         return LoadCounts(rows_read, rows_loaded, rows_read - rows_loaded - rows_rejected, rows_rejected)
     if not held.is_held(connection, feed, file_hash):
         _save_cursor(connection, feed, delivery)  # known content may end at a later place
     return LoadCounts()
+
+
+def _insert(
+    connection: psycopg.Connection, feed: Feed, batch_id: int, label: str, file_hash: str, is_whole: bool
+) -> int:
+    """Put the landed rows into raw; where the file was read before, in place of what it had brought."""
+    earlier = places.earlier_readings(connection, feed, label, file_hash, before=batch_id)
+    if earlier:
+        with connection.transaction() as attempt:
+            place = places.take_place(connection, feed, batch_id, earlier)
+            rows_loaded = inserts.insert_rows(connection, feed, place, is_whole=is_whole)
+            places.refuse_double_counts(connection, feed, place, label, rows_loaded)
+            if places.keeps_all(connection, feed, place):
+                raise psycopg.Rollback(attempt)
+            return rows_loaded
+        if feed.mode in batches.ORDERED:
+            return 0
+    place = places.take_place(connection, feed, batch_id, earlier, replaces=False)
+    return inserts.insert_rows(connection, feed, place, is_whole=is_whole)
 
 
 @dataclass(frozen=True)
@@ -131,12 +156,3 @@ def _save_cursor(connection: psycopg.Connection, feed: Feed, delivery: Delivery)
     cursor = delivery.cursor()
     if cursor is not None:
         cursors.save_cursor(connection, feed, cursor)
-
-
-def _would_count_twice(feed: Feed, label: str, rows: int) -> str:
-    return (
-        f"{label}: it was loaded with another mapping of {feed.name}, and with this one {rows} of its "
-        "rows would be there a second time, because appended rows are never replaced. Undo what the mapping "
-        "changes in rows that were loaded, or leave it for these files and write a second source file for "
-        "new ones"
-    )

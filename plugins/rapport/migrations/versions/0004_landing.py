@@ -38,6 +38,43 @@ comment on table ops.known_files is
     'The hash of a file''s content for as long as its fingerprint (size, times, inode, version) is the same.';
 """
 
+REREADING = """
+alter table ops.load_batches
+    add column delivery bigint not null,
+    add column revision integer not null default 0,
+    add column replaced_by bigint references ops.load_batches deferrable initially deferred;
+comment on column ops.load_batches.delivery is
+    'By it the newest delivery is told: the batch''s own id, or that of the batch whose file was read again.';
+comment on column ops.load_batches.replaced_by is
+    'The batch that read the same file again: for runs that see that one, the rows of this do not count.';
+create index load_batches_replaced on ops.load_batches (replaced_by) where replaced_by is not null;
+"""
+
+# The columns of every raw table, and the table's key.
+RAW = """
+alter table raw.{table}
+    add column delivered_as bigint,
+    add column revision integer not null default 0,
+    drop constraint {table}_pkey,
+    add primary key (source, row_key, revision);
+comment on column raw.{table}.delivered_as is
+    'Of a file that was read again, the batch in whose place its rows stand; null where that is batch_id.';
+comment on column raw.{table}.revision is
+    'Of rows with the same key one counts; the others are of batches that were replaced.';
+"""
+RAW_TABLES = (
+    "orders", "order_lines", "refunds", "web_events", "ticket_versions", "ticket_events", "survey_responses",
+    "contacts", "consents", "companies", "deals",
+)  # fmt: skip
+RECORD_KEYS = {
+    "orders": "order_id",
+    "order_lines": "order_id",
+    "refunds": "refund_id",
+    "ticket_versions": "ticket_id",
+    "survey_responses": "response_id",
+    "contacts": "contact_id",
+}
+
 GUARDS = """
 alter table ops.load_batches
     add column state text not null default 'loaded' check (state in ('loaded', 'held', 'dropped')),
@@ -111,3 +148,8 @@ comment on table ops.source_columns is
 def upgrade() -> None:
     op.execute(OPS)
     op.execute(GUARDS)
+    op.execute(REREADING)
+    for table in RAW_TABLES:
+        op.execute(RAW.format(table=table))
+    for table, key in RECORD_KEYS.items():
+        op.execute(f"create index {table}_{key} on raw.{table} (source, {key})")
