@@ -1,8 +1,8 @@
 """CSV → chunks, through Arrow's streaming reader. What it cannot say is looked up in `faults`."""
 
 import codecs
-import csv
 import io
+import re
 import threading
 from collections.abc import Iterator
 from typing import IO, Any
@@ -15,8 +15,8 @@ from pyarrow import csv as arrow_csv
 from rapport.errors import InputError
 from rapport.sources import faults
 from rapport.sources.chunk import CHUNK_ROWS, Chunk, Unreadable
-from rapport.sources.feed import Feed
-from rapport.sources.mapped_columns import column_names, refuse_missing_columns
+from rapport.sources.csv_header import read_header
+from rapport.sources.feed import Feed, FileReading
 from rapport.sources.stored_file import SourceFile
 
 BLOCK_BYTES = faults.LONGEST_ROW
@@ -33,7 +33,7 @@ def read_csv(feed: Feed, file: SourceFile) -> Iterator[Chunk]:
             is missing or named twice.
     """
     with file.open() as stream:
-        tally = _Tally(stream, feed.read.encoding, feed.read.quote)
+        tally = _Tally(stream, feed.read)
         try:
             header, lines = _read_header(feed, file, tally)
             if not tally.is_at_end:
@@ -49,10 +49,12 @@ def read_csv(feed: Feed, file: SourceFile) -> Iterator[Chunk]:
 class _Tally(io.RawIOBase):
     """The stream as UTF-8, keeping count of what Arrow does not tell."""
 
-    def __init__(self, stream: IO[bytes], encoding: str, quote: str | None) -> None:
-        self._quote = (quote or '"').encode()
+    def __init__(self, stream: IO[bytes], read: FileReading) -> None:
+        self._quote = (read.quote or '"').encode()
+        escape = re.escape(read.escape.encode()) if read.escape else None
+        self._escaped = re.compile(escape + b".", re.DOTALL) if escape else None
         self._stream: Any = stream
-        self._decoder = faults.decoder(encoding)
+        self._decoder = faults.decoder(read.encoding)
         self._pushed_back = b""
         self._last_line = b""
         self.quotes = 0
@@ -89,12 +91,15 @@ class _Tally(io.RawIOBase):
             )
             if block or not stored:
                 break
+        self._note(block if self._escaped is None else self._escaped.sub(b"__", block))
+        return block
+
+    def _note(self, block: bytes) -> None:
         self.quotes += block.count(self._quote)
         if block:
             tail = block.rstrip(b"\r\n")
             start = tail.rfind(b"\n") + 1
             self._last_line = tail[start:] if start else self._last_line[-HEADER_BYTES:] + tail
-        return block
 
     @property
     def ends_in_odd_line(self) -> bool:
@@ -117,46 +122,9 @@ def _read_header(feed: Feed, file: SourceFile, tally: _Tally) -> tuple[list[str]
     is_all = len(block) < HEADER_BYTES
     if is_all and not block.endswith(b"\n"):
         block += b"\n"
-    names, lines, length = _header_of(feed, file, block)
-    tally.push_back(block[length:])
-    refuse_missing_columns(feed, file.path, names)
-    return names, lines
-
-
-def _header_of(feed: Feed, file: SourceFile, block: bytes) -> tuple[list[str], int, int]:
-    """The column names, and how many lines and bytes of the block come before the first row."""
-    given = list(feed.read.column_names)
-    row = feed.read.header_row or 1
-    # As Latin-1 every byte is a character, so that characters can be counted instead.
-    text = io.StringIO(block.decode("latin-1"), newline="")
-    skipped = [line for _, line in zip(range(row - 1), text, strict=False)]
-    taken: list[str] = []
-    reader = csv.reader(
-        (taken.append(line) or line for line in text),  # type: ignore[func-returns-value]
-        delimiter=feed.read.delimiter,
-        quotechar=feed.read.quote,
-        quoting=csv.QUOTE_NONE if feed.read.quote is None else csv.QUOTE_MINIMAL,
-        escapechar=feed.read.escape,
-    )
-    try:
-        header = [name.encode("latin-1").decode("utf-8", "replace") for name in next(reader, [])]
-    except csv.Error as error:
-        raise InputError(f"{file.path}, line {row}: this is no line of column names ({error})") from None
-    if not any(header):
-        raise InputError(
-            f"{file.path}, line {row} is blank; a header line with the columns' names is expected"
-        )
-    if feed.read.header_row is None:
-        return given or [str(place) for place in range(1, len(header) + 1)], 0, 0
-    if given and len(given) != len(header):
-        raise InputError(
-            f"{file.path}, line {row} has {len(header)} columns, and read.column_names names {len(given)}"
-        )
-    return (
-        column_names(given or header, f"{file.path}, line {row}"),
-        row - 1 + len(taken),
-        sum(map(len, skipped + taken)),
-    )
+    header = read_header(feed, file, block)
+    tally.push_back(block[header.bytes :])
+    return header.names, header.lines
 
 
 class _Rows:

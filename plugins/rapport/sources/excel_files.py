@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ET
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import IO, Any
 
 import pyarrow as pa
@@ -230,7 +231,7 @@ class _Sheet:
             return str(from_excel(float(written), self._book.epoch, timedelta=is_duration))
         if _WHOLE.fullmatch(written):
             return written
-        return f"{float(written):.15g}"
+        return f"{Decimal(f'{float(written):.15g}'):f}"
 
 
 def _chosen(feed: Feed, file: SourceFile, sheets: list[tuple[Any, str]]) -> tuple[str, str]:

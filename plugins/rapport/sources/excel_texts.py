@@ -18,26 +18,28 @@ class SharedTexts:
 
     def __init__(self, archive: zipfile.ZipFile, package: Any) -> None:
         self._ends = array("Q", [0])
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115, it lives as long as the table
+        self._texts: mmap.mmap | bytes = b""
         part = package.find(SHARED_STRINGS)
-        if part is not None:
-            with archive.open(part.PartName[1:]) as source:
-                self._write(source)
-        self._file.flush()
-        self._texts = mmap.mmap(self._file.fileno(), 0) if self._ends[-1] else b""
+        if part is None:
+            return
+        with archive.open(part.PartName[1:]) as source, tempfile.TemporaryFile() as file:
+            self._write(source, file)
+            file.flush()
+            if self._ends[-1]:
+                self._texts = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def __getitem__(self, number: int) -> str:
         if not 0 <= number < len(self._ends) - 1:
             raise IndexError(f"there is no shared text {number}")
         return self._texts[self._ends[number] : self._ends[number + 1]].decode()
 
-    def _write(self, source: Any) -> None:
+    def _write(self, source: Any, file: Any) -> None:
         root = None
         for event, element in ET.iterparse(source, ("start", "end")):
             if root is None:
                 root = element
             if event == "end" and element.tag.rpartition("}")[2] == "si":
-                self._ends.append(self._ends[-1] + self._file.write(text_of(element).encode()))
+                self._ends.append(self._ends[-1] + file.write(text_of(element).encode()))
                 root.clear()
 
 
