@@ -27,7 +27,12 @@ def build_customer_view() -> None:
     def open_run() -> int:
         from rapport import steps
 
-        return steps.open_run(as_of(), conf().get("run_id"), is_rebuild=bool(conf().get("rebuild")))
+        return steps.open_run(
+            as_of(),
+            conf().get("run_id"),
+            is_rebuild=bool(conf().get("rebuild")),
+            max_batch_id=conf().get("max_batch_id"),
+        )
 
     @step
     def build_layer(layer: str, run: int) -> None:

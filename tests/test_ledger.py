@@ -174,6 +174,16 @@ def test_a_rebuild_and_what_follows_a_run_further_ahead_start_from_nothing(wareh
     assert see(warehouse_url, "v", days=1).since is not None
 
 
+def test_after_a_mended_mapping_the_view_is_built_from_nothing(warehouse_url: str) -> None:
+    load_a_batch(warehouse_url, 4)
+    build_marts(warehouse_url, see(warehouse_url, "v"))
+    load_a_batch(warehouse_url, 5)
+    with warehouse.connect(warehouse_url) as connection:
+        connection.execute("update ops.load_batches set replaced_by = 5 where batch_id = 4")
+    assert build_marts(warehouse_url, see(warehouse_url, "v", days=1)).since is None
+    assert see(warehouse_url, "v", days=2).since is not None
+
+
 def test_recording_a_layer_again_replaces_its_tests(warehouse_url: str) -> None:
     run = ledger.open_run(warehouse_url, as_of=MONDAY, config="c")
     other_layer = DataTestResult("unique_orders", "orders", "pass", 0, None, None)

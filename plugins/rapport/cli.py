@@ -55,11 +55,27 @@ def run(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Build everything anew; needed to go back in time.")
     ] = False,
+    repeat: Annotated[
+        int | None,
+        typer.Option(help="Build everything as this earlier run saw it, whatever was loaded since."),
+    ] = None,
     config: Config = None,
 ) -> None:
     """Run the whole pipeline once: load, build the customer view, plan campaigns, send what is due."""
-    moment = _moment(as_of) if as_of else datetime.now(UTC).replace(microsecond=0)
-    _run(_settings(config), moment, rebuild)
+    settings = _settings(config)
+    if repeat is None:
+        moment = _moment(as_of) if as_of else datetime.now(UTC).replace(microsecond=0)
+        _run(settings, moment, rebuild)
+        return
+    from rapport import ledger, warehouse
+
+    if as_of:
+        raise typer.BadParameter("--repeat takes the time of the run that it repeats; leave --as-of out")
+    with warehouse.connect(warehouse.ensure(settings)) as connection:
+        recorded = ledger.run(connection, repeat)
+    if recorded.max_batch_id is None:
+        raise ConfigurationError(f"run {repeat} ended before it built a view; there is nothing to repeat")
+    _run(settings, recorded.as_of, True, recorded.max_batch_id)
 
 
 @app.command()
@@ -232,13 +248,19 @@ def dbt(context: typer.Context) -> None:
         raise typer.Exit(1)
 
 
-def _run(settings: Settings, as_of: datetime, rebuild: bool) -> None:
+def _run(settings: Settings, as_of: datetime, rebuild: bool, max_batch_id: int | None = None) -> None:
     from rapport import main_job, report, warehouse
 
     with _terminal() as stream:
         out = terminal.console(stream)
         out.print(f"Running as of {as_of:%Y-%m-%d %H:%M} UTC")
-        ended = main_job.run(settings, as_of=as_of, rebuild=rebuild, watcher=terminal.Progress(out))
+        ended = main_job.run(
+            settings,
+            as_of=as_of,
+            rebuild=rebuild,
+            watcher=terminal.Progress(out),
+            max_batch_id=max_batch_id,
+        )
         last = report.last_run(warehouse.ensure(settings))
         assert last is not None
         terminal.summary(last, mailbox=settings.mailbox, out=out)

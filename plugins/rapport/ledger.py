@@ -119,22 +119,24 @@ def open_run(url: str, *, as_of: datetime, config: str, is_rebuild: bool = False
         return run(connection, row[0])
 
 
-def fix_batches(url: str, run_id: int, *, view: str) -> Run:
+def fix_batches(url: str, run_id: int, *, view: str, max_batch_id: int | None = None) -> Run:
     """Decide, once, what the run may see, every load that has been committed by now, and what it builds upon.
 
     Loads take their batch id in commit order, so no smaller id can appear later. `view` is a hash of what the
-    customer view is built with.
+    customer view is built with. `max_batch_id` lets a run that repeats another see no more than that one did.
     """
     with warehouse.connect(url) as connection:
         is_first = connection.execute(
             """
             update ops.runs
             set
-                max_batch_id = (select coalesce(max(batch_id), 0) from ops.load_batches),
+                max_batch_id = coalesce(
+                    %(max_batch_id)s, (select max(batch_id) from ops.load_batches), 0
+                ),
                 view_hash = %(view)s
             where run_id = %(run)s and max_batch_id is null
             """,
-            {"run": run_id, "view": view},
+            {"run": run_id, "view": view, "max_batch_id": max_batch_id},
         ).rowcount
         if is_first:
             _choose_since(connection, run_id)
@@ -146,6 +148,7 @@ def _choose_since(connection: psycopg.Connection, run_id: int) -> None:
     file was read again since whose rows that view holds: those rows do not count any more.
 
     Models replace whatever changed since that view, so what a killed run has brought further does no harm.
+    Rows that a mended mapping took out of raw are found by nobody: then everything is built from nothing.
     """
     connection.execute(
         """
@@ -171,6 +174,11 @@ def _choose_since(connection: psycopg.Connection, run_id: int) -> None:
                         or earlier.max_batch_id > this.max_batch_id
                         or earlier.view_hash is distinct from this.view_hash
                     )
+            )
+            and not exists (
+                select from ops.load_batches
+                where replaced_by > (select max_batch_id from ops.runs where run_id = built.run_id)
+                    and replaced_by <= this.max_batch_id
             )
             and not exists (
                 select from ops.load_batches

@@ -28,8 +28,17 @@ DAGS = (
 )
 
 
-def run(settings: Settings, *, as_of: datetime, rebuild: bool, watcher: steps.Watcher) -> Run:
+def run(
+    settings: Settings,
+    *,
+    as_of: datetime,
+    rebuild: bool,
+    watcher: steps.Watcher,
+    max_batch_id: int | None = None,
+) -> Run:
     """Run the pipeline once, as of a moment, and return how it ended. Nothing waits for a person or a retry.
+
+    With `max_batch_id` the customer view is without what was loaded after that batch.
 
     Raises:
         ConfigurationError: a source file is wrong, or `as_of` goes back in time without a rebuild.
@@ -48,7 +57,8 @@ def run(settings: Settings, *, as_of: datetime, rebuild: bool, watcher: steps.Wa
         steps.watchers.append(watcher)
         try:
             with _output_to(settings.home / "logs" / f"run-{run_id}.log"):
-                _run_dags(settings, {"run_id": run_id, "as_of": as_of.isoformat(), "rebuild": rebuild})
+                conf = {"run_id": run_id, "as_of": as_of.isoformat(), "rebuild": rebuild}
+                _run_dags(settings, {**conf, "max_batch_id": max_batch_id})
         finally:
             steps.watchers.remove(watcher)
         return ledger.close_run(url, run_id)

@@ -91,14 +91,16 @@ def _load_progress() -> "LoadProgress":
     return LoadProgress(log.info, LOG_SECONDS, LOG_SECONDS)
 
 
-def open_run(as_of: datetime, run_id: int | None, *, is_rebuild: bool) -> int:
+def open_run(
+    as_of: datetime, run_id: int | None, *, is_rebuild: bool, max_batch_id: int | None = None
+) -> int:
     """Open a run where the caller has not, and decide what it may see."""
     settings = Settings.from_environment()
     url = warehouse.ensure(settings)
     if run_id is None:
         config = ledger.config_hash([settings.config, settings.dbt_project])
         run_id = ledger.open_run(url, as_of=as_of, config=config, is_rebuild=is_rebuild).run_id
-    run = ledger.fix_batches(url, run_id, view=dbt.view_hash(settings))
+    run = ledger.fix_batches(url, run_id, view=dbt.view_hash(settings), max_batch_id=max_batch_id)
     _record_freshness(settings, url, run)
     return run.run_id
 

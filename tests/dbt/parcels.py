@@ -33,7 +33,8 @@ from datetime import datetime
 from rapport import ledger, steps, warehouse
 from rapport.settings import Settings
 
-run = steps.open_run(datetime.fromisoformat(sys.argv[1]), None, is_rebuild=False)
+as_of, repeated_batch = datetime.fromisoformat(sys.argv[1]), int(sys.argv[2]) or None
+run = steps.open_run(as_of, None, is_rebuild=repeated_batch is not None, max_batch_id=repeated_batch)
 steps.build_layer("build_customer_view", "staging", run)
 steps.resolve_identity("build_customer_view", run)
 steps.build_layer("build_customer_view", "marts", run)
@@ -83,8 +84,11 @@ def load(settings: Settings, parcel: Path) -> None:
         load_feed(settings.warehouse_url, feed)
 
 
-def build(settings: Settings, as_of: datetime) -> Run:
-    """Build the customer view as a run does, up to the marts. A process of its own: dbt keeps files open."""
+def build(settings: Settings, as_of: datetime, *, repeated_batch: int = 0) -> Run:
+    """Build the customer view as a run does, up to the marts. A process of its own: dbt keeps files open.
+
+    With `repeated_batch` as a run that repeats one which saw no more than that batch.
+    """
     url = settings.warehouse_url
     assert url is not None
     environment = {
@@ -95,7 +99,7 @@ def build(settings: Settings, as_of: datetime) -> Run:
         "RAPPORT_WAREHOUSE_URL": url,
     }
     built = subprocess.run(
-        [sys.executable, "-c", BUILD, as_of.isoformat()],
+        [sys.executable, "-c", BUILD, as_of.isoformat(), str(repeated_batch)],
         env=environment,
         capture_output=True,
         text=True,
