@@ -31,11 +31,11 @@ def load_a_batch(url: str, batch_id: int) -> None:
             """
             insert into ops.load_batches (
                 batch_id, source, stream, mode, feed, file, file_hash, mapping_hash,
-                rows_read, rows_loaded, rows_duplicate, rows_rejected, started_at
+                rows_read, rows_loaded, rows_duplicate, rows_rejected, started_at, delivery
             )
-            values (%s, 'shop', 'orders', 'versions', 'shop', 'a.csv', %s, 'm', 0, 0, 0, 0, now())
+            values (%s, 'shop', 'orders', 'versions', 'shop', 'a.csv', %s, 'm', 0, 0, 0, 0, now(), %s)
             """,
-            [batch_id, f"hash {batch_id}"],
+            [batch_id, f"hash {batch_id}", batch_id],
         )
 
 
