@@ -156,24 +156,28 @@ def view_hash(settings: Settings) -> str:
 
 
 def parameters(settings: Settings) -> dict[str, Any]:
-    """What config/customer_view.yml sets differently from the defaults in dbt_project.yml.
+    """What config/customer_view.yml sets differently from dbt_project.yml, and what config/service.yml sets.
 
     Raises:
-        ConfigurationError: a key that no model knows.
+        ConfigurationError: a key that no model knows, or hours that are none.
     """
     from difflib import get_close_matches
 
+    from rapport.service_hours import read_service_hours
+
     path = settings.config / "customer_view.yml"
-    if not path.exists():
-        return {}
-    chosen = yaml.safe_load(path.read_text()) or {}
+    chosen = yaml.safe_load(path.read_text()) or {} if path.exists() else {}
     known = yaml.safe_load((settings.dbt_project / "dbt_project.yml").read_text())["vars"]
+    known.pop("service_hours")
     for key in chosen:
         if key not in known or key in RUN_VARIABLES:
             near = get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(sorted(known))}"
+            if key == "service_hours":
+                hint = "the hours of the help desk are in config/service.yml"
             raise ConfigurationError(f"{path}: unknown key {key}; {hint}")
-    return dict(chosen)
+    hours = read_service_hours(settings)
+    return {**chosen, **({"service_hours": hours.as_variable()} if hours else {})}
 
 
 class environment:  # noqa: N801 - reads as a verb in `with dbt.environment(url)`

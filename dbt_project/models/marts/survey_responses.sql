@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 with responses as (
     select * from {{ ref('int_survey_responses_identified') }}
 )

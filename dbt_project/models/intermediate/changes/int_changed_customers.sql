@@ -1,6 +1,8 @@
 {% set facts = [
     'int_sessions_classified',
     'int_survey_responses_identified',
+    'int_tickets_identified',
+    'int_consent_decisions',
 ] %}
 
 with moved as (

@@ -1,9 +1,22 @@
-with decisions as (
+{{ config(
+    materialized='incremental',
+    pre_hook="{{ forget(ref('int_changed_consents'), ['source', 'consent_id'], owner='customer_id') }}",
+    indexes=[{'columns': ['source', 'consent_id', 'email'], 'unique': true}, {'columns': ['customer_id']}],
+) }}
+
+with changed as (
+    select * from {{ ref('int_changed_consents') }}
+),
+
+decisions as (
     select
         consents.*,
         {{ customer_of() }} as customer_id
     from {{ ref('stg_consents') }} as consents
     {{ join_customers('consents') }}
+    {% if is_incremental() -%}
+    inner join changed on consents.source = changed.source and consents.consent_id = changed.consent_id
+    {%- endif %}
 ),
 
 addresses as (
@@ -19,6 +32,10 @@ select
     decisions.source,
     decisions.consent_id,
     decisions.customer_id,
+    decisions.customer_number,
+    decisions.email as named_email,
+    decisions.phone,
+    decisions.anonymous_id,
     coalesce(decisions.email, addresses.email) as email,
     decisions.channel,
     decisions.topic,
@@ -26,7 +43,8 @@ select
     decisions.basis,
     decisions.decided_at,
     decisions.confirmed_at,
-    decisions.expires_at
+    decisions.expires_at,
+    {{ run_id() }} as run_id
 from decisions
 left join addresses
     on

@@ -1,3 +1,14 @@
+{{ config(
+    materialized='incremental',
+    pre_hook="{{ forget(ref('int_changed_customers'), ['customer_id']) }}",
+    indexes=[{'columns': ['customer_id'], 'unique': true}],
+) }}
+
+{%- set theirs = 'customer_id is not null' -%}
+{%- if is_incremental() -%}
+{%- set theirs = among(['customer_id'], ref('int_changed_customers')) -%}
+{%- endif %}
+
 with answers as (
     select
         customer_id,
@@ -7,7 +18,7 @@ with answers as (
         source,
         response_id as record_id
     from {{ ref('int_survey_responses_identified') }}
-    where customer_id is not null
+    where {{ theirs }}
     union all
     select
         customer_id,
@@ -17,7 +28,7 @@ with answers as (
         source,
         ticket_id as record_id
     from {{ ref('int_tickets_enriched') }}
-    where customer_id is not null and csat_score is not null
+    where csat_score is not null and {{ theirs }}
 ),
 
 last_answers as (
@@ -31,7 +42,8 @@ select
     max(score) filter (where metric = 'csat') as last_csat_score,
     max(answered_at) filter (where metric = 'csat') as last_csat_at,
     max(score) filter (where metric = 'nps') as last_nps_score,
-    max(answered_at) filter (where metric = 'nps') as last_nps_at
+    max(answered_at) filter (where metric = 'nps') as last_nps_at,
+    {{ run_id() }} as run_id
 from last_answers
 where metric in ('csat', 'nps')
 group by customer_id

@@ -1,5 +1,7 @@
+{{ config(materialized='view') }}
+
 with ratings as (
-    select * from {{ ref('stg_ticket_events') }}
+    select * from {{ ref('int_ticket_events') }}
     where kind = 'rating' and rating ~ '^[1-5]([.]0+)?$'
 )
 

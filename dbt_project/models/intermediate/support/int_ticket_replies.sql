@@ -1,5 +1,7 @@
+{{ config(materialized='view') }}
+
 with replies as (
-    select * from {{ ref('stg_ticket_events') }}
+    select * from {{ ref('int_ticket_events') }}
     where kind = 'comment' and author_kind = 'agent' and is_public
 )
 

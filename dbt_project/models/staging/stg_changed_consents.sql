@@ -1,0 +1,5 @@
+select distinct
+    source,
+    consent_id
+from {{ source('raw', 'consents') }}
+where {{ newly_seen('consents') }}

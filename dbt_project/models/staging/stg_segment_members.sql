@@ -1,0 +1,4 @@
+select
+    segment,
+    customer_id
+from {{ source('segments', 'members') }}
