@@ -10,7 +10,7 @@ from typing import LiteralString
 import psycopg
 from psycopg import sql
 
-from rapport.landing import row_keys
+from rapport.landing import event_months, row_keys
 from rapport.landing.copying import LANDED, REJECTED
 from rapport.landing.places import Place
 from rapport.sources.feed import Feed
@@ -31,9 +31,12 @@ _COUNTS = "batch_id not in (select batch_id from ops.load_batches where replaced
 _APPEND = (
     _INTO
     + """
-    from ({incoming}) as incoming
-    where {is_new}
-    order by row_key, line_number
+    from (
+        select distinct on (row_key) *
+        from ({incoming}) as incoming
+        where {is_new}
+        order by row_key, line_number
+    ) as first_rows
     on conflict do nothing
     """
 )
@@ -149,6 +152,12 @@ def insert_rows(connection: psycopg.Connection, feed: Feed, place: Place, *, is_
         "revision": place.revision,
     }
     parts = _parts(feed, place)
+    if feed.stream == event_months.STREAM:
+        event_months.make_landed_months(connection)
+        if event_months.find_known(connection, feed, place):
+            parts["is_new"] = sql.SQL("{} and row_key not in (select row_key from {})").format(
+                parts["is_new"], event_months.KNOWN
+            )
     if feed.mode is Mode.SNAPSHOT and is_whole:
         connection.execute(sql.SQL(_TOMBSTONES).format(**parts), given)
     statements: dict[Mode, LiteralString] = {Mode.REPLACE_ORDER: _REPLACE_ORDER, Mode.SNAPSHOT: _SNAPSHOT}
@@ -170,6 +179,14 @@ def insert_rejected(connection: psycopg.Connection, feed: Feed, batch_id: int, p
         ).format(REJECTED),
         [batch_id, feed.source, feed.stream, path],
     )
+
+
+def analyze(connection: psycopg.Connection, feed: Feed) -> None:
+    """Renew the planner's statistics after a load."""
+    if feed.stream == event_months.STREAM:
+        event_months.analyze(connection)
+    else:
+        connection.execute(sql.SQL("analyze {}").format(raw_table(feed)))
 
 
 def raw_table(feed: Feed) -> sql.Identifier:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import psycopg
-from psycopg import sql
 
 from rapport import warehouse
 from rapport.errors import InputError, LoadInProgress, WarehouseUnavailable
@@ -30,8 +29,8 @@ class FilesRefused(InputError):
 def load_feed(
     url: str, feed: Feed, *, progress: Progress | None = None, patience: float = PATIENCE_SECONDS
 ) -> LoadCounts:
-    """Load what is new: the feed's files that are not known yet, new ones in the order of their paths, or what
-    its database or API has that is later than its cursor.
+    """Load what is new: the feed's files that are not known yet, in the order of their paths, or what its
+    database or API has that is later than its cursor.
 
     Args:
         progress: called with a file's path and how many of its rows were read so far.
@@ -61,7 +60,7 @@ def load_feed(
             except InputError as error:
                 refused.append(str(error))
         if counts.rows_loaded:
-            connection.execute(sql.SQL("analyze {}").format(inserts.raw_table(feed)))
+            inserts.analyze(connection, feed)
         refused += held.sentences(connection, feed)
     if refused:
         raise FilesRefused(refused, counts)

@@ -40,7 +40,7 @@ def retry_rejected(url: str, feed: Feed) -> LoadCounts:
             with failures_named(file):
                 counts += _retry_batch(connection, feed, batch_id, file)
         if counts.rows_loaded:
-            connection.execute(sql.SQL("analyze {}").format(inserts.raw_table(feed)))
+            inserts.analyze(connection, feed)
     return counts
 
 

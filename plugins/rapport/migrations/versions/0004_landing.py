@@ -75,6 +75,20 @@ RECORD_KEYS = {
     "contacts": "contact_id",
 }
 
+# The table becomes the partition of all months that have none of their own.
+MONTHS = """
+alter table raw.web_events rename to web_events_other;
+alter index raw.web_events_pkey rename to web_events_other_pkey;
+alter index raw.web_events_batch_id rename to web_events_other_batch_id;
+create table raw.web_events (like raw.web_events_other including defaults) partition by range (occurred_at);
+create index web_events_batch_id on raw.web_events using brin (batch_id);
+alter table raw.web_events attach partition raw.web_events_other default;
+comment on table raw.web_events is
+    'Partitioned by the month of occurred_at. The keys are unique in each partition, and a load sees to it '
+    'that they are across all.';
+comment on table raw.web_events_other is 'Events of months that have too few for a partition of their own.';
+"""
+
 GUARDS = """
 alter table ops.load_batches
     add column state text not null default 'loaded' check (state in ('loaded', 'held', 'dropped')),
@@ -151,5 +165,6 @@ def upgrade() -> None:
     op.execute(REREADING)
     for table in RAW_TABLES:
         op.execute(RAW.format(table=table))
+    op.execute(MONTHS)
     for table, key in RECORD_KEYS.items():
         op.execute(f"create index {table}_{key} on raw.{table} (source, {key})")
