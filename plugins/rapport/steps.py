@@ -138,17 +138,21 @@ def build_layer(dag: str, layer: str, run_id: int) -> None:
 def resolve_identity(dag: str, run_id: int) -> None:
     """Decide who is the same person, from everything the run may see."""
     from rapport.identity import resolve
+    from rapport.identity.configuration import read_identity
 
-    url = warehouse.ensure(Settings.from_environment())
+    settings = Settings.from_environment()
+    identity = read_identity(settings)
+    url = warehouse.ensure(settings)
     with (
         warehouse.run_lock(url, patience=PATIENCE),
         _recorded(url, run_id, dag, "resolve_identity") as record,
     ):
         with warehouse.connect(url) as connection:
             run = ledger.run(connection, run_id)
-        counts = resolve.resolve_identity(url, run)
+        counts = resolve.resolve_identity(url, run, identity)
         record.rows_out = counts.customers
-        record.message = f"{counts.identifiers:,} identifiers, {counts.merged:,} merged customers"
+        review = f", {counts.to_review:,} shared identifiers to review" if counts.to_review else ""
+        record.message = f"{counts.identifiers:,} identifiers, {counts.merged:,} merged customers{review}"
 
 
 def record_memberships(dag: str, run_id: int) -> None:

@@ -52,3 +52,12 @@ def test_a_query_without_rows_gives_an_empty_table(warehouse_url: str) -> None:
     with warehouse.connect(warehouse_url) as connection:
         query = "select ''::text, 1::bigint, now() where false"
         assert copying.read(connection, query, SCHEMA).equals(SCHEMA.empty_table())
+
+
+def test_empty_chunks_leave_no_trace(warehouse_url: str) -> None:
+    row = pa.table({"value": ["a"], "number": [1], "seen_at": [datetime(2026, 1, 1, tzinfo=UTC)]}, SCHEMA)
+    empty = SCHEMA.empty_table()
+    with warehouse.connect(warehouse_url) as connection:
+        connection.execute("create temp table here (value text, number bigint, seen_at timestamptz)")
+        copying.write(connection, sql.Identifier("here"), pa.concat_tables([empty, row, empty, row, empty]))
+        assert connection.execute("select value, number from here").fetchall() == [("a", 1), ("a", 1)]

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rapport.identity.observations import KINDS, OBSERVATIONS, observe
-from rapport.identity.resolution import REGISTERED, Resolution, derive_id, resolve
+from rapport.identity.resolution import FORM, IDENTIFIER, PAIR, Resolution, Rules, derive_id, resolve
 
 settings.register_profile("rapport", deadline=None, max_examples=150, derandomize=True, database=None)
 settings.load_profile("rapport")
@@ -16,17 +17,18 @@ settings.load_profile("rapport")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 Row = dict[str, object]
 Identifier = tuple[str, str, str]
+Pair = tuple[Identifier, Identifier]
 
 
 def observation(
-    batch: int, hour: int, record: int, stream: str, source: str, **identifiers: str | None
+    batch: int, hour: int, record: int, source: str, *, is_current: bool = True, **identifiers: str | None
 ) -> Row:
     seen_at = START + timedelta(hours=hour)
     return {
-        "stream": stream,
         "source": source,
-        "record_id": f"r{record}",
+        "is_current": is_current,
         "first_batch_id": batch,
+        "batch_first_seen_at": seen_at,
         "first_seen_at": seen_at,
         "last_seen_at": seen_at + timedelta(hours=record),
         **identifiers,
@@ -42,8 +44,8 @@ rows = st.builds(
     batch=st.integers(1, 3),
     hour=st.integers(0, 3),
     record=st.integers(1, 9),
-    stream=st.sampled_from(["orders", "contacts"]),
     source=st.sampled_from(["north", "south"]),
+    is_current=st.sampled_from([True, True, True, False]),
     customer_number=value("123"),
     contact_id=value("pq"),
     email=value("abcd"),
@@ -51,11 +53,39 @@ rows = st.builds(
     anonymous_id=value("xyz"),
 )
 observations = st.lists(rows, max_size=14)
+any_identifier = st.sampled_from(
+    [
+        *(("customer_number", source, value) for source in ("north", "south") for value in "12"),
+        *(("email", "", value) for value in "abcd"),
+        *(("device", "", value) for value in "xyz"),
+    ]
+)
+pairs = st.lists(
+    st.tuples(any_identifier, any_identifier).filter(lambda pair: pair[0] != pair[1]), max_size=3
+)
 
 
-def resolved(rows: Sequence[Row], customers: pa.Table | None = None) -> Resolution:
-    table = pa.Table.from_pylist([{**dict.fromkeys(OBSERVATIONS.names), **row} for row in rows], OBSERVATIONS)
-    return resolve(observe(table), REGISTERED.empty_table() if customers is None else customers)
+def table(rows: Sequence[Row]) -> pa.Table:
+    return pa.Table.from_pylist([{**dict.fromkeys(OBSERVATIONS.names), **row} for row in rows], OBSERVATIONS)
+
+
+def rules(
+    unlinking: Iterable[Identifier] = (),
+    cuts: Iterable[Pair] = (),
+    joins: Iterable[Pair] = (),
+    forms: Iterable[tuple[str, str]] = (),
+) -> Rules:
+    def pair_rows(pairs: Iterable[Pair]) -> pa.Table:
+        return pa.Table.from_pylist([dict(zip(PAIR.names, (*a, *b), strict=True)) for a, b in pairs], PAIR)
+
+    def named(schema: pa.Schema, found: Iterable[tuple[str, ...]]) -> pa.Table:
+        return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in found], schema)
+
+    return Rules(named(FORM, forms), named(IDENTIFIER, unlinking), pair_rows(cuts), pair_rows(joins))
+
+
+def resolved(rows: Sequence[Row], decided: Rules | None = None) -> Resolution:
+    return resolve(observe(table(rows)), decided or Rules())
 
 
 def customer_of(resolution: Resolution) -> dict[Identifier, str]:
@@ -63,14 +93,6 @@ def customer_of(resolution: Resolution) -> dict[Identifier, str]:
         (row["kind"], row["source"], row["value"]): row["customer_id"]
         for row in resolution.identifiers.to_pylist()
     }
-
-
-def registered(resolution: Resolution, run_id: int, before: pa.Table | None = None) -> pa.Table:
-    """The register after a run."""
-    new = resolution.new_customers.append_column(
-        "created_run_id", pa.array([run_id] * len(resolution.new_customers), pa.int64())
-    ).select(REGISTERED.names)
-    return new if before is None else pa.concat_tables([before, new])
 
 
 def identifiers_of(row: Row) -> list[Identifier]:
@@ -82,20 +104,29 @@ def identifiers_of(row: Row) -> list[Identifier]:
     ]
 
 
-def people(rows: Iterable[Row]) -> set[frozenset[Identifier]]:
-    """The customers by union-find: everything that shares a row, directly or through others."""
+def people(
+    rows: Iterable[Row],
+    unlinking: Iterable[Identifier] = (),
+    cuts: Iterable[Pair] = (),
+    joins: Iterable[Pair] = (),
+) -> set[frozenset[Identifier]]:
+    """The customers by union-find over every pair of every row that holds."""
     parent: dict[Identifier, Identifier] = {}
+    alone, apart = set(unlinking), {frozenset(pair) for pair in cuts}
 
     def root(identifier: Identifier) -> Identifier:
-        parent.setdefault(identifier, identifier)
         while parent[identifier] != identifier:
             identifier = parent[identifier]
         return identifier
 
-    for row in rows:
-        found = identifiers_of(row)
-        for other in found:
-            parent[root(other)] = root(found[0])
+    for found in (identifiers_of(row) for row in rows if row["is_current"]):
+        parent.update({identifier: identifier for identifier in found if identifier not in parent})
+        for one, other in product(found, found):
+            if not {one, other} & alone and frozenset((one, other)) not in apart:
+                parent[root(other)] = root(one)
+    for one, other in joins:
+        if one in parent and other in parent:
+            parent[root(other)] = root(one)
     groups: dict[Identifier, set[Identifier]] = {}
     for identifier in list(parent):
         groups.setdefault(root(identifier), set()).add(identifier)
@@ -115,14 +146,16 @@ def first_identifier(rows: Sequence[Row], person: frozenset[Identifier]) -> Iden
     return min((identifier for identifier in person if identifier[0] != "device"), key=age)
 
 
-@given(observations)
-def test_customers_are_the_groups_of_a_union_find_named_after_who_was_first(rows: list[Row]) -> None:
+@given(observations, st.lists(any_identifier, max_size=2), pairs, pairs)
+def test_customers_are_the_groups_of_a_union_find_named_after_who_was_first(
+    rows: list[Row], unlinking: list[Identifier], cuts: list[Pair], joins: list[Pair]
+) -> None:
     expected = {
         identifier: derive_id(*first_identifier(rows, person))
-        for person in people(rows)
+        for person in people(rows, unlinking, cuts, joins)
         for identifier in person
     }
-    assert customer_of(resolved(rows)) == expected
+    assert customer_of(resolved(rows, rules(unlinking, cuts, joins))) == expected
 
 
 @given(observations.flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(rows))))
@@ -130,85 +163,49 @@ def test_order_and_repetition_of_rows_change_nothing(both: tuple[list[Row], list
     rows, shuffled = both
     one, other = resolved(rows), resolved([*shuffled, *shuffled[:3]])
     assert one.identifiers.equals(other.identifiers)
-    assert one.edges.equals(other.edges)
-    assert one.new_customers.equals(other.new_customers)
+    assert one.customers.equals(other.customers)
 
 
 @given(observations, observations)
-def test_when_more_arrives_a_customer_keeps_the_id_or_goes_into_an_older_one(
+def test_when_later_loads_come_a_customer_keeps_the_id_or_goes_into_an_older_one(
     rows: list[Row], later: list[Row]
 ) -> None:
-    before = resolved(rows)
-    register = registered(before, run_id=1)
-    after = resolved([*rows, *later], register)
+    later = [{**row, "first_batch_id": 4} for row in later]
+    before, after = resolved(rows), resolved([*rows, *later])
     old, new = customer_of(before), customer_of(after)
-    redirects = {row["old_customer_id"]: row["customer_id"] for row in after.merges.to_pylist()}
-    age = {row["customer_id"]: (row["first_batch_id"], row["first_seen_at"]) for row in register.to_pylist()}
+    age = {
+        row["customer_id"]: (row["first_batch_id"], row["first_seen_at"])
+        for row in after.customers.to_pylist() + before.customers.to_pylist()
+    }
     for identifier, customer_id in old.items():
-        assert new[identifier] == redirects.get(customer_id, customer_id)
-    for gone, into in redirects.items():
-        assert age[into] <= age[gone]
-        assert into not in redirects
-    assert set(redirects) == set(old.values()) - set(new.values())
-
-
-@given(observations, observations)
-def test_a_customer_of_an_earlier_run_outranks_any_later_one(rows: list[Row], later: list[Row]) -> None:
-    """Even one whose identifiers come from an earlier load."""
-    register = registered(resolved(rows), run_id=1)
-    register = registered(resolved([*rows, *later], register), run_id=2, before=register)
-    created_in = {row["customer_id"]: row["created_run_id"] for row in register.to_pylist()}
-    bridge = [
-        observation(9, 9, 1, "contacts", "north", email=email, phone="7", customer_number="1")
-        for email in "abcd"
-    ]
-    last = resolved([*rows, *later, *bridge], register)
-    for redirect in last.merges.to_pylist():
-        assert created_in[redirect["customer_id"]] <= created_in[redirect["old_customer_id"]]
-
-
-@given(observations, observations)
-def test_repeating_an_earlier_view_gives_the_ids_it_had(rows: list[Row], later: list[Row]) -> None:
-    first = resolved(rows)
-    register = registered(first, run_id=1)
-    register = registered(resolved([*rows, *later], register), run_id=2, before=register)
-    again = resolved(rows, register)
-    assert again.identifiers.equals(first.identifiers)
-    assert len(again.new_customers) == 0
+        assert age[new[identifier]] <= age[customer_id]
+        assert new[identifier] in old.values()
 
 
 @given(observations)
-def test_an_edge_keeps_its_first_record_and_its_span(rows: list[Row]) -> None:
-    expected: dict[tuple[object, ...], list[Row]] = {}
-    for row in rows:
-        hub, *others = identifiers_of(row) or [None]
-        for other in others:
-            assert hub is not None
-            expected.setdefault((*hub, *other, row["stream"], row["source"]), []).append(row)
-    edges = {tuple(edge.values())[:8]: tuple(edge.values())[8:] for edge in resolved(rows).edges.to_pylist()}
-    assert set(edges) == set(expected)
-    for key, seen in expected.items():
-        first = min(seen, key=lambda row: (row["first_batch_id"], row["first_seen_at"], row["record_id"]))
-        assert edges[key] == (
-            first["record_id"],
-            first["first_batch_id"],
-            min(row["first_seen_at"] for row in seen),
-            max(row["last_seen_at"] for row in seen),
-        )
+def test_spellings_of_one_mailbox_are_one_person(rows: list[Row]) -> None:
+    """As if every row with one spelling had another row with both."""
+    forms = [("a", "A"), ("b", "A"), ("c", "C")]
+    current = {row["email"] for row in rows if row["is_current"]}
+    together = [(("email", "", "a"), ("email", "", "b"))] if {"a", "b"} <= current else []
+    expected = {
+        identifier: derive_id(*first_identifier(rows, person))
+        for person in people(rows, joins=together)
+        for identifier in person
+    }
+    assert customer_of(resolved(rows, rules(forms=forms))) == expected
 
 
 def test_equal_numbers_of_two_sources_are_two_people() -> None:
-    rows = [observation(1, 1, 1, "orders", source, customer_number="1") for source in ("north", "south")]
+    rows = [observation(1, 1, 1, source, customer_number="1") for source in ("north", "south")]
     assert len(set(customer_of(resolved(rows)).values())) == 2
 
 
 def test_an_identifier_is_seen_from_its_earliest_to_its_latest_row() -> None:
-    rows = [
-        observation(1, 5, 1, "orders", "north", email="a"),
-        observation(2, 2, 9, "contacts", "north", email="a"),
-    ]
+    rows = [observation(1, 5, 1, "north", email="a"), observation(2, 2, 9, "north", email="a")]
     (identifier,) = resolved(rows).identifiers.to_pylist()
     assert identifier["first_batch_id"] == 1
+    assert identifier["batch_first_seen_at"] == START + timedelta(hours=5)
     assert identifier["first_seen_at"] == START + timedelta(hours=2)
     assert identifier["last_seen_at"] == START + timedelta(hours=11)
 
@@ -217,10 +214,9 @@ def test_no_rows_make_no_customers() -> None:
     assert resolved([]).identifiers.num_rows == 0
 
 
-def test_of_records_seen_at_the_same_moment_the_edge_names_the_first_by_id() -> None:
+def test_a_customer_with_ten_thousand_devices_is_one_customer() -> None:
     rows = [
-        observation(1, 1, record, "orders", "north", customer_number="1", email="a", anonymous_id=device)
-        for record, device in ((3, "x"), (2, "y"), (4, "z"))
+        observation(1, 1, 1, "north", customer_number="1", anonymous_id=f"d{number}")
+        for number in range(10_000)
     ]
-    edges = [edge for edge in resolved(rows).edges.to_pylist() if edge["kind_b"] == "email"]
-    assert [edge["record_id"] for edge in edges] == ["r2"]
+    assert set(customer_of(resolved(rows)).values()) == {derive_id("customer_number", "north", "1")}

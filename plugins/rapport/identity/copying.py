@@ -15,7 +15,12 @@ ROWS_PER_WRITE = 20_000
 def read(connection: psycopg.Connection, query: str, schema: pa.Schema) -> pa.Table:
     """The query's rows; its columns are those of the schema, in this order. Null and '' stay apart."""
     convert = csv.ConvertOptions(
-        column_types=schema, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
+        column_types=schema,
+        null_values=[""],
+        true_values=["t"],
+        false_values=["f"],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
     )
     with connection.cursor().copy(f"copy ({query}) to stdout (format csv)".encode()) as copy:
         source = _Reading(copy)
@@ -36,6 +41,8 @@ def write(connection: psycopg.Connection, table: sql.Composable, rows: pa.Table)
     for index, column in enumerate(rows.schema):
         if pa.types.is_timestamp(column.type):  # with their zone they take fifteen times as long to write
             rows = rows.set_column(index, column.name, rows[column.name].cast(pa.timestamp("us")))
+    # Arrow writes a zero byte where a chunk is empty.
+    rows = pa.Table.from_batches([batch for batch in rows.to_batches() if batch.num_rows], rows.schema)
     columns = sql.SQL(", ").join(map(sql.Identifier, rows.column_names))
     statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(table, columns)
     with connection.cursor().copy(statement) as copy:

@@ -1,8 +1,10 @@
-"""The identity graph as arrays: which identifiers belong together, and which one names their customer.
+"""The identity graph as arrays: which identifiers belong together, and which of them names their customer.
 
-An identifier is its position in the order of strength (kind, source, value), so that a smaller number is the
-stronger identifier and the answer does not depend on the order in which rows arrive.
+An identifier is a code, its position in the order of strength (kind, source, value), so that a smaller code
+is the stronger identifier and no answer depends on the order in which rows arrive.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,34 +12,67 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 Codes = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
-VISITOR = -1
+NOBODY = -1
 
 
 def components(size: int, left: Codes, right: Codes) -> Codes:
-    """The component of each of `size` identifiers, as labels from 0; `left[i]` and `right[i]` are linked."""
+    """The component of each of `size` vertices, as labels from 0; `left[i]` and `right[i]` are linked."""
     links = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(size, size))
     return connected_components(links, directed=False)[1].astype(np.int64)
 
 
-def origins(
-    labels: Codes, strong: int, first_batch_id: Codes, first_seen_at: Codes, registered: Codes
-) -> Codes:
-    """The identifier that each identifier's customer is named after, or VISITOR where there is no customer.
+def links(columns: Sequence[Codes], cuts: Codes, size: int) -> tuple[Codes, Codes]:
+    """The links of rows: each identifier of a row with the strongest one of it.
 
     Args:
-        labels: each identifier's component.
-        strong: how many identifiers can make a customer; they come first.
-        first_batch_id: each identifier's first load.
-        first_seen_at: its first time within that load, in microseconds.
-        registered: the identifiers that already gave a customer its id, the oldest customer first.
-
-    A component is named after its oldest registered identifier, so that ids stay and a merge keeps the older
-    one; where there is none, after the strong identifier that was there first.
+        columns: by kind, the strongest first, each row's vertex or -1.
+        cuts: the pairs that do not link, the smaller vertex times `size` plus the other. A row with such a
+            pair links every other pair of it instead.
+        size: how many vertices there are.
     """
-    named_after = np.full(labels.max(initial=-1) + 1, VISITOR, dtype=np.int64)
-    first_first = np.lexsort((np.arange(strong), first_seen_at[:strong], first_batch_id[:strong]))
-    for candidates in (first_first, registered):
-        last_wins = candidates[::-1]
-        named_after[labels[last_wins]] = last_wins
-    return named_after[labels]
+    is_cut = np.zeros(len(columns[0]), dtype=bool)
+    if len(cuts):
+        for left, right in _pairs(columns):
+            is_cut |= np.isin(pair_ids(left, right, size), cuts) & (left >= 0) & (right >= 0)
+    hub = columns[-1]
+    for stronger in reversed(columns[:-1]):
+        hub = np.where(stronger >= 0, stronger, hub)
+    found = [(hub[rows], column[rows]) for column in columns for rows in [_linked(hub, column) & ~is_cut]]
+    if is_cut.any():
+        rows = np.flatnonzero(is_cut)
+        for left, right in _pairs([column[rows] for column in columns]):
+            kept = (left >= 0) & (right >= 0) & ~np.isin(pair_ids(left, right, size), cuts)
+            found.append((left[kept], right[kept]))
+    return np.concatenate([left for left, _ in found]), np.concatenate([right for _, right in found])
+
+
+def pair_ids(left: Codes, right: Codes, size: int) -> Codes:
+    """One number per unordered pair of vertices."""
+    return np.minimum(left, right) * size + np.maximum(left, right)
+
+
+def first_of_each(labels: Codes, vertices: Codes, ages: Sequence[Codes]) -> Codes:
+    """By component, the vertex among `vertices` with the smallest ages (compared in turn), or NOBODY.
+
+    Of equal ages the smaller vertex is first. `ages` are by vertex.
+    """
+    first = np.full(labels.max(initial=-1) + 1, NOBODY, dtype=np.int64)
+    order = np.lexsort((vertices, *(age[vertices] for age in reversed(ages))))
+    oldest_last = vertices[order][::-1]
+    first[labels[oldest_last]] = oldest_last
+    return first
+
+
+def _linked(hub: Codes, column: Codes) -> Flags:
+    linked: Flags = (column >= 0) & (column != hub)
+    return linked
+
+
+def _pairs(columns: Sequence[Codes]) -> list[tuple[Codes, Codes]]:
+    return [
+        (columns[left], columns[right])
+        for left in range(len(columns))
+        for right in range(left + 1, len(columns))
+    ]
