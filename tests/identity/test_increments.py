@@ -191,7 +191,7 @@ def begin(observations_url: str) -> Callable[[], None]:
 
 @settings(
     parent=settings(deadline=None, derandomize=True, database=None),
-    max_examples=30,
+    max_examples=10,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(steps=steps)
