@@ -12,7 +12,7 @@ from rapport.sources.archives import members
 from rapport.sources.chunk import Chunk
 from rapport.sources.explode import exploded
 from rapport.sources.feed import Feed
-from rapport.sources.object_stores import open_system
+from rapport.sources.object_stores import failures_named, open_system
 from rapport.sources.stored_file import SourceFile
 
 _WILDCARDS = frozenset("*?[")
@@ -27,12 +27,8 @@ def find_files(feed: Feed) -> list[SourceFile]:
     pattern = feed.read.files
     system, path = open_system(feed)
     try:
-        # Object stores remember listings; a file that arrived since must be seen.
-        system.invalidate_cache()
-        if not _WILDCARDS & set(path):
-            found = [_one_file(feed, system, path)]
-        else:
-            found = [p for p in sorted(system.glob(path)) if not system.isdir(p)]
+        with failures_named(pattern):
+            found = _listed(feed, system, path)
     except ValueError as error:
         raise InputError(f"{feed.name}: {pattern} cannot be listed: {error}") from None
     except OSError as error:
@@ -63,6 +59,15 @@ def read_chunks(feed: Feed, file: SourceFile) -> Iterator[Chunk]:
         case _:
             from rapport.sources.parquet_files import read_parquet as read
     return exploded(feed.explode, read(feed, file))
+
+
+def _listed(feed: Feed, system: Any, path: str) -> list[str]:
+    # Object stores remember listings; a file that arrived since must be seen.
+    system.invalidate_cache()
+    if not _WILDCARDS & set(path):
+        return [_one_file(feed, system, path)]
+    found = system.glob(path, detail=True)
+    return [name for name, told in sorted(found.items()) if told["type"] != "directory"]
 
 
 def _files_in(feed: Feed, system: Any, stored: str) -> list[SourceFile]:

@@ -14,6 +14,7 @@ from typing import IO, Any
 from rapport.errors import InputError
 from rapport.sources.archives import member_stream, members
 from rapport.sources.compression import DEFAULT_LIMITS, UnpackLimits, packing, unpacked
+from rapport.sources.object_stores import failures_named
 
 FORMATS = {
     ".csv": "csv",
@@ -90,13 +91,14 @@ class SourceFile:
             InputError: it is gone, or may not be read.
         """
         try:
-            stream = self.system.open(self.stored, "rb")
+            with failures_named(self.path):
+                stream = self.system.open(self.stored, "rb")
         except FileNotFoundError:
             raise InputError(f"{self.path} is gone; it was there when the feed's files were listed") from None
         except PermissionError:
             raise InputError(f"{self.path} may not be read by this user; change its permissions") from None
         self._opened[:] = [stream]
-        with stream:
+        with stream, failures_named(self.path):
             yield stream
 
     def fraction_read(self) -> float | None:
