@@ -11,6 +11,7 @@ from rapport.sources.feed import source_columns
 from rapport.sources.mistakes import nearest
 from rapport.sources.paths import EACH
 from rapport.sources.source_file import Constant, FromColumn, SourceFile
+from rapport.sources.times import ISO_FORMAT
 from rapport.streams import Column, ColumnType, Stream
 
 _NUMBERS = (ColumnType.NUMERIC, ColumnType.INTEGER)
@@ -130,7 +131,16 @@ def _is_time_zone(name: str) -> bool:
 
 def _is_time_format(written: str) -> bool:
     noon = datetime(2001, 2, 3, 4, 5, 6)
+    if written == ISO_FORMAT:
+        return True
     try:
         return "%" in written and bool(datetime.strptime(noon.strftime(written), written))
     except (ValueError, IndexError):
         return "%z" in written
+
+
+def only_mistakes(file: SourceFile) -> Iterator[tuple[str, str]]:
+    """What is wrong with the references under `only`."""
+    for reference, values in file.only.items():
+        if not values:
+            yield f"only.{reference}", "no row has one of no values; name the values that a row may have"

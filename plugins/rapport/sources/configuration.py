@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from rapport.errors import ConfigurationError
 from rapport.settings import Settings
-from rapport.sources.column_mistakes import column_mistakes, explode_mistakes, name_mistakes
+from rapport.sources.column_mistakes import column_mistakes, explode_mistakes, name_mistakes, only_mistakes
 from rapport.sources.feed import Feed, FreshnessLimits, mapping_hash
 from rapport.sources.file_options import file_reading, read_mistakes
 from rapport.sources.limits import BatchLimits, batch_limits, limit_mistakes
@@ -105,6 +105,7 @@ def _read_feed(keys: FeedKeys, settings: Settings) -> tuple[Feed | None, list[Mi
         *_mode_mistakes(file, stream),
         *column_mistakes(file, stream),
         *explode_mistakes(file),
+        *only_mistakes(file),
         *origin_mistakes(file, stream),
     ]
     if sentences:
@@ -122,10 +123,11 @@ def _read_feed(keys: FeedKeys, settings: Settings) -> tuple[Feed | None, list[Mi
         freshness=_limits(file),
         limits=_batch_limits(file),
         mapping_hash=mapping_hash(
-            stream.name, source, mode, read, dict(file.columns), file.explode, file.origin
+            stream.name, source, mode, read, dict(file.columns), file.explode, file.origin, file.only
         ),
         explode=file.explode,
         origin=file.origin,
+        only=file.only,
     ), []
 
 

@@ -19,6 +19,7 @@ from rapport.sources.database_keys import Database
 from rapport.sources.database_sessions import reading
 from rapport.sources.feed import Feed
 from rapport.sources.mapped_columns import refuse_missing_columns
+from rapport.sources.only import only_rows
 from rapport.sources.source_file import FromColumn
 
 FETCH_ROWS = 5_000
@@ -51,7 +52,7 @@ class DatabaseDelivery:
             with streamed.execute(self._question()) as result:
                 names = list(result.keys())
                 self._check(names)
-                yield from self._chunks(names, result.partitions(FETCH_ROWS))
+                yield from only_rows(self.feed.only, self._chunks(names, result.partitions(FETCH_ROWS)))
         if self._end is not None:
             self._end = cursors.not_after(self._end, began, self._zone())
             cursors.begin_at(self._end, self._overlap)  # a value that gives no beginning is refused now

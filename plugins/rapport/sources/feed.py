@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 
 from pydantic import TypeAdapter
@@ -78,6 +78,7 @@ class Feed:
     mapping_hash: str
     explode: str | None = None
     origin: Origin | None = None
+    only: dict[str, tuple[str, ...]] = field(default_factory=dict)
     limits: BatchLimits = DEFAULT_LIMITS
 
     @property
@@ -119,6 +120,7 @@ def mapping_hash(
     columns: dict[str, Mapping],
     explode: str | None = None,
     origin: Origin | None = None,
+    only: dict[str, tuple[str, ...]] | None = None,
 ) -> str:
     """A hash over everything that decides what rows a file becomes; where the file is does not.
 
@@ -140,6 +142,8 @@ def mapping_hash(
     }
     if explode is not None:
         described["explode"] = explode
+    if only:
+        described["only"] = only
     if origin is not None:
         described["origin"] = _what_is_read(origin)
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()

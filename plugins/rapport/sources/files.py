@@ -13,6 +13,7 @@ from rapport.sources.chunk import Chunk
 from rapport.sources.explode import exploded
 from rapport.sources.feed import Feed
 from rapport.sources.object_stores import failures_named, open_system
+from rapport.sources.only import only_rows
 from rapport.sources.stored_file import SourceFile
 
 _WILDCARDS = frozenset("*?[")
@@ -58,7 +59,7 @@ def read_chunks(feed: Feed, file: SourceFile) -> Iterator[Chunk]:
             from rapport.sources.excel_files import read_excel as read
         case _:
             from rapport.sources.parquet_files import read_parquet as read
-    return exploded(feed.explode, read(feed, file))
+    return only_rows(feed.only, exploded(feed.explode, read(feed, file)))
 
 
 def _listed(feed: Feed, system: Any, path: str) -> list[str]:

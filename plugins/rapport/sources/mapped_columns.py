@@ -31,6 +31,8 @@ def refuse_missing_columns(feed: Feed, path: str, present: list[str]) -> None:
     wanted = dict(feed.source_columns)
     if feed.explode:
         wanted["explode"] = (feed.explode,)
+    if feed.only:
+        wanted["only"] = tuple(feed.only)
     sentences = [
         f"{path}: {sentence}"
         for target, sources in wanted.items()

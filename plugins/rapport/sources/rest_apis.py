@@ -11,13 +11,13 @@ from typing import Any
 from rapport.errors import InputError
 from rapport.sources import cursors
 from rapport.sources.chunk import Chunk
-from rapport.sources.connections import Connection, find_connection
+from rapport.sources.connections import find_connection
 from rapport.sources.feed import Feed
 from rapport.sources.files import read_chunks
 from rapport.sources.paths import as_text, resolve, walk
 from rapport.sources.rest_configuration import written
 from rapport.sources.rest_keys import Rest, RestCursor
-from rapport.sources.rest_requests import records
+from rapport.sources.rest_requests import RestApi
 from rapport.sources.spooled_records import Spool, SpooledRecords
 from rapport.streams import Mode
 
@@ -63,9 +63,13 @@ def fetched(feed: Feed, rest: Rest, kept: Any) -> Iterator[RestDelivery]:
     label = f"{rest.connection or feed.source}: {rest.name}"
     connection = find_connection(rest.connection) if rest.connection else None
     with TemporaryDirectory(prefix="rapport-") as folder:
-        reading = _Reading(feed, rest, label, connection, Spool(Path(folder) / "records", _optional(feed)))
-        end = reading.read(kept)
-        yield RestDelivery(feed, reading.spool.close(label), end)
+        with (
+            Spool(Path(folder) / "records", _optional(feed)) as spool,
+            RestApi(label, rest, connection) as api,
+        ):
+            end = _Reading(feed, rest, label, api, spool).read(kept)
+            file = spool.finish(label)
+        yield RestDelivery(feed, file, end)
 
 
 @dataclass
@@ -73,62 +77,59 @@ class _Reading:
     feed: Feed
     rest: Rest
     label: str
-    connection: Connection | None
+    api: RestApi
     spool: Spool
 
     def read(self, kept: Any) -> Any:
         """Fill the spool; the cursor after it."""
         cursor = self.rest.cursor
         if cursor is None:
-            self._ask(None, None)
+            for _ in self._records(None):
+                pass
             return None
         began = datetime.now(UTC)
         # Under another mapping everything is read again, as a file would be.
         known = kept if kept and kept.get("mapping") == self.feed.mapping_hash else None
         newest = datetime.fromisoformat(known["time"]) if known else None
         overlap = cursors.parse_overlap(cursor.overlap)
-        begin = _moment(self.label, cursor, cursor.start)
+        begin: datetime | None = _moment(self.label, cursor, cursor.start)
         if newest is not None:
             begin = cursors.earlier(newest, overlap.time)
-        while True:
-            found, is_whole = self._ask(cursor, begin)
-            newest = found if newest is None else max(newest, found) if found else newest
-            if is_whole:
-                break
-            if found is None or written(found, cursor.format) == written(begin, cursor.format):
-                raise InputError(
-                    f"{self.label}: more than {cursor.restart_after} records have the same {cursor.field}, "
-                    "and the API gives no more than that to one question"
-                )
-            begin = found
+        while begin is not None:
+            newest, begin = self._ask(cursor, begin, newest)
         if newest is None:
             return None
         return {"mapping": self.feed.mapping_hash, **cursors.to_json(min(newest, began))}
 
-    def _ask(self, cursor: RestCursor | None, begin: datetime | None) -> tuple[datetime | None, bool]:
-        """The newest cursor among the records, and whether these were all that there are."""
-        key = self._key()
-        newest: datetime | None = None
-        question = written(begin, cursor.format) if cursor and begin else None
-        for count, record in enumerate(records(self.label, self.rest, self.connection, question), 1):
-            self.spool.add(record, self._key_of(record, key))
-            if cursor is not None and isinstance(record, dict):
-                value = _value(record, cursor.field)
-                if value is not None:
-                    moment = _moment(self.label, cursor, value)
-                    newest = moment if newest is None else max(newest, moment)
-                if count == cursor.restart_after:
-                    return newest, False
-        return newest, True
+    def _ask(
+        self, cursor: RestCursor, begin: datetime, newest: datetime | None
+    ) -> tuple[datetime | None, datetime | None]:
+        """The newest cursor so far, and where the next question begins, None after the last."""
+        question = written(begin, cursor.format)
+        latest = begin
+        for count, record in enumerate(self._records(question), 1):
+            value = _value(record, cursor.field) if isinstance(record, dict) else None
+            if value is not None:
+                moment = _moment(self.label, cursor, value)
+                latest = max(latest, moment)
+                newest = moment if newest is None else max(newest, moment)
+            # While all records have one moment, only the next page of the same question leads on.
+            is_full = cursor.restart_after is not None and count % cursor.restart_after == 0
+            if is_full and written(latest, cursor.format) != question:
+                return newest, latest
+        return newest, None
 
-    def _key(self) -> str | None:
-        if self.feed.mode not in _ONCE:
+    def _records(self, question: str | None) -> Iterator[Any]:
+        for record in self.api.records(question):
+            self.spool.add(record, self._key_of(record))
+            yield record
+
+    def _key_of(self, record: Any) -> str | None:
+        if self.feed.mode not in _ONCE or not isinstance(record, dict):
             return None
         resource = next(r for r in self.rest.resources if r.get("name") == self.rest.name)
-        return resource.get("primary_key") or self.rest.resource_defaults.get("primary_key")
-
-    def _key_of(self, record: Any, key: str | None) -> str | None:
-        return _value(record, key) if key is not None and isinstance(record, dict) else None
+        key = resource.get("primary_key") or self.rest.resource_defaults.get("primary_key")
+        return _value(record, key) if key else None
 
 
 def _value(record: dict[str, Any], reference: str) -> str | None:
@@ -157,8 +158,8 @@ def _optional(feed: Feed) -> set[str]:
         for name, references in feed.source_columns.items()
     }
     needed = set[str]().union(*(roots for name, roots in keys.items() if name in required))
-    exploded = {_root(feed.explode)} if feed.explode else set()
-    return (set[str]().union(*keys.values()) | exploded) - (needed - exploded)
+    others = {_root(reference) for reference in (*feed.only, *([feed.explode] if feed.explode else []))}
+    return (set[str]().union(*keys.values()) | others) - (needed - others)
 
 
 def _root(reference: str) -> str:

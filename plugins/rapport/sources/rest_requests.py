@@ -14,42 +14,63 @@ from rapport.sources.rest_keys import Rest
 from rapport.sources.rest_sessions import Manners, open_session, origin
 
 
-def records(label: str, rest: Rest, connection: Connection | None, begin: str | None) -> Iterator[Any]:
-    """The records of `rest.name`, asked for with `begin` in the place of `{cursor}`.
+class RestApi:
+    """An API, asked through one session. `label` begins each error."""
 
-    Raises:
-        SourceUnavailable, SourceRefused, InputError, ConfigurationError: as `fetched` says.
-    """
-    configuration = dlt_configuration(label, rest, connection, begin)
+    def __init__(self, label: str, rest: Rest, connection: Connection | None) -> None:
+        self._label = label
+        self._rest = rest
+        self._connection = connection
+        self._session: requests.Session | None = None
+
+    def __enter__(self) -> "RestApi":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._session is not None:
+            self._session.close()
+
+    def records(self, begin: str | None) -> Iterator[Any]:
+        """The resource's records, asked for with `begin` in the place of `{cursor}`.
+
+        Raises:
+            SourceUnavailable, SourceRefused, InputError, ConfigurationError: as `fetched` says.
+        """
+        configuration = dlt_configuration(self._label, self._rest, self._connection, begin)
+        if self._session is None:
+            self._session = open_session(self._label, _manners(self._label, self._rest, configuration))
+        client = configuration["client"]
+        client["session"] = self._session
+        if "access_token_url" in _auth(client):
+            client["auth"]["session"] = self._session
+        try:
+            found = {resource.name: resource for resource in rest_api_resources(cast(Any, configuration))}
+            yield from found[self._rest.name]
+        except RapportError:
+            raise
+        except Exception as error:
+            raise _named(self._label, self._rest, error) from None
+
+
+def _manners(label: str, rest: Rest, configuration: dict[str, Any]) -> Manners:
     client = configuration["client"]
+    url, token_url = str(client.get("base_url")), _auth(client).get("access_token_url")
+    if not url.startswith(("http://", "https://")):
+        raise ConfigurationError(f"{label}: read.rest.client.base_url must begin with https://")
     selectors = {_endpoint(resource).get("data_selector") for resource in configuration["resources"]}
-    auth = client["auth"] if isinstance(client.get("auth"), dict) else {}
-    manners = Manners(
-        origins=_origins(label, client, auth),
-        selectors=None
-        if None in selectors
-        else tuple(jsonpath.compile_path(str(selector)) for selector in selectors),
-        token_url=auth.get("access_token_url"),
+    paths = tuple(jsonpath.compile_path(str(selector)) for selector in selectors)
+    return Manners(
+        origins=frozenset(map(origin, [url, token_url] if token_url else [url])),
+        selectors=None if None in selectors else paths,
+        token_url=token_url,
         attempts=rest.attempts,
-        longest_wait=_seconds(rest.longest_wait),
+        longest_wait=int(rest.longest_wait[:-1]) * {"s": 1, "m": 60, "h": 3600}[rest.longest_wait[-1]],
         requests_per_minute=rest.requests_per_minute,
     )
-    session = open_session(label, manners)
-    client["session"] = session
-    if manners.token_url is not None:
-        auth["session"] = session
-    try:
-        found = {resource.name: resource for resource in rest_api_resources(cast(Any, configuration))}
-    except (DltException, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ConfigurationError(
-            f"{label}: read.rest is no configuration of dlt's REST source: {_first_line(error)}"
-        ) from None
-    try:
-        yield from found[rest.name]
-    except RapportError:
-        raise
-    except Exception as error:
-        raise _named(label, rest, error) from None
+
+
+def _auth(client: dict[str, Any]) -> dict[str, Any]:
+    return client["auth"] if isinstance(client.get("auth"), dict) else {}
 
 
 def _named(label: str, rest: Rest, error: BaseException) -> BaseException:
@@ -66,9 +87,10 @@ def _named(label: str, rest: Rest, error: BaseException) -> BaseException:
                     f"{label}: {where} does not answer ({type(cause).__name__}, tried {rest.attempts} times)"
                     "; run again when it does"
                 )
-    for cause in _causes(error):
-        if isinstance(cause, ValueError | KeyError | TypeError | requests.RequestException):
-            return InputError(f"{label}: an answer cannot be understood ({type(cause).__name__})")
+            case DltException() | ValueError() | TypeError() | KeyError() if not cause.__cause__:
+                return ConfigurationError(
+                    f"{label}: dlt cannot read what read.rest says: {_first_line(cause)}"
+                )
     return error
 
 
@@ -97,19 +119,5 @@ def _endpoint(resource: dict[str, Any]) -> dict[str, Any]:
     return endpoint if isinstance(endpoint, dict) else {}
 
 
-def _origins(label: str, client: dict[str, Any], auth: dict[str, Any]) -> frozenset[str]:
-    urls = [
-        str(client.get("base_url") or ""),
-        *([auth["access_token_url"]] if "access_token_url" in auth else []),
-    ]
-    if not urls[0].startswith(("http://", "https://")):
-        raise ConfigurationError(f"{label}: read.rest.client.base_url must begin with https://")
-    return frozenset(map(origin, urls))
-
-
-def _seconds(written: str) -> float:
-    return int(written[:-1]) * {"s": 1, "m": 60, "h": 3600}[written[-1]]
-
-
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from requests import PreparedRequest, Response, Session
+from requests.adapters import HTTPAdapter
 
 from rapport.errors import InputError
 from rapport.sources.dlt_library import Client, jsonpath
@@ -43,6 +44,8 @@ def open_session(label: str, manners: Manners) -> Session:
         request_max_attempts=manners.attempts,
         request_max_retry_delay=manners.longest_wait,
     ).session
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _WholeAnswers())
     session.send = _Guarded(label, manners, session.send)  # type: ignore[method-assign]
     return session
 
@@ -51,6 +54,15 @@ def origin(url: str) -> str:
     """Scheme, host and port."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
+
+
+class _WholeAnswers(HTTPAdapter):
+    """Reads each answer to its end before anybody judges it: one that is left half read keeps a socket."""
+
+    def send(self, request: PreparedRequest, *arguments: Any, **keys: Any) -> Response:
+        response = super().send(request, *arguments, **keys)
+        _ = response.content
+        return response
 
 
 class _Guarded:

@@ -195,6 +195,10 @@ class SourceFile(Strict):
         description="A list in each record, each element of which is a row, such as line_items[] or "
         "refunds[].refund_line_items[].",
     )
+    only: dict[str, Texts] = Field(
+        default_factory=dict,
+        description="Source column: the values that a row may have there; other rows are not read.",
+    )
     columns: dict[str, ColumnMapping] = Field(min_length=1, description="Stream column: source column.")
     freshness: Freshness | None = None
     limits: Limits = Limits()

@@ -1,39 +1,29 @@
 """Records that came from an API, in a file of their own: JSON lines, read back as any feed's file is."""
 
 import os
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from rapport.sources.files import SourceFile
 from rapport.sources.paths import as_json
+from rapport.sources.stored_file import SourceFile
 
 OPTIONAL_RECORDS = 1000  # a value that none of so many records has is not optional but misspelt
 
 
 @dataclass(frozen=True)
 class SpooledRecords(SourceFile):
-    """`records` records at `stored`; `path` is what people read."""
+    """`records` records, in a file that people know as `label`."""
 
-    stored: Path
-    records: int
-
-    @property
-    def kind(self) -> str:
-        return "json_lines"
+    label: str = ""
+    records: int = 0
 
     @property
-    def is_compressed(self) -> bool:
-        return False
-
-    @contextmanager
-    def open_stored(self) -> Iterator[IO[bytes]]:
-        with self.stored.open("rb") as stream:
-            yield stream
+    def path(self) -> str:
+        return self.label
 
 
 class Spool:
@@ -45,13 +35,9 @@ class Spool:
     def __init__(self, stored: Path, optional: Collection[str]) -> None:
         self._stored = stored
         self._missing = set(optional)
-        self._first: dict[str, Any] | None = None
         self._lines: dict[Any, int] = {}
         self._count = 0
         self._stream = stored.open("w", encoding="utf-8", newline="\n")
-
-    def __len__(self) -> int:
-        return self._count
 
     def add(self, record: Any, key: Any = None) -> None:
         """Add a record. Of records with equal keys the last one is kept; without a key, each."""
@@ -62,18 +48,36 @@ class Spool:
             self._missing -= record.keys()
         self._stream.write(as_json(record) + "\n")
 
-    def close(self, label: str) -> SpooledRecords:
-        """The file, with what was added."""
+    def __enter__(self) -> "Spool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+    def finish(self, label: str) -> SpooledRecords:
+        """The file, with what was added; nothing can be added any more."""
         self._stream.close()
         records = self._count
         kept = set(self._lines.values())
         if kept and len(kept) < records:
-            self._keep_only(kept)
             records = len(kept)
-        return SpooledRecords(LocalFileSystem(), label, self._stored, records)
+            self._rewrite(lambda number, line: line if number in kept else b"")
+        if self._missing and 0 < records < OPTIONAL_RECORDS:
+            nothing = ", ".join(f"{as_json(key)}: null" for key in sorted(self._missing))
+            self._rewrite(lambda number, line: _with_keys(line, nothing) if number == 1 else line)
+        return SpooledRecords(
+            LocalFileSystem(), str(self._stored), None, "json", label=label, records=records
+        )
 
-    def _keep_only(self, lines: set[int]) -> None:
+    def _rewrite(self, change: Callable[[int, bytes], bytes]) -> None:
         rewritten = self._stored.with_suffix(".new")
         with self._stored.open("rb") as old, rewritten.open("wb") as new:
-            new.writelines(line for number, line in enumerate(old, 1) if number in lines)
+            new.writelines(change(number, line) for number, line in enumerate(old, 1))
         os.replace(rewritten, self._stored)
+
+
+def _with_keys(line: bytes, written: str) -> bytes:
+    if not line.startswith(b"{"):
+        return line
+    rest = line[1:].lstrip()
+    return b"{" + written.encode() + (b"" if rest.startswith(b"}") else b", ") + rest

@@ -17,6 +17,7 @@ _CLOCK = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?"
 _ISO_TIME = rf"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ]{_CLOCK}( ?{_OFFSET})?)?$"
 _HAS_OFFSET = rf"[T ].*{_OFFSET}$"
 _ISO_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]00:00(:00(\.0+)?)?)?$"
+ISO_FORMAT = "ISO8601"  # as a format: any ISO 8601 time, also where a date is wanted
 _FIRST, _END = np.datetime64("1900-01-01", "us"), np.datetime64("2201-01-01", "us")
 
 
@@ -33,6 +34,7 @@ def utc_times(
     `written` is a strptime format, default ISO 8601; with %z in it the offset is the text's own.
     """
     trimmed = pc.utf8_trim_whitespace(texts)
+    written = None if written == ISO_FORMAT else written
     if written is not None:
         aware = pa.repeat(pa.scalar("%z" in written), len(trimmed))
     else:
@@ -49,11 +51,15 @@ def utc_times(
 
 
 def dates(texts: pa.StringArray, *, written: str | None = None) -> pa.StringArray:
-    """YYYY-MM-DD for each distinct text; null where it is no date in 1900 to 2200."""
+    """YYYY-MM-DD for each distinct text; null where it is no date in 1900 to 2200.
+
+    As `ISO8601` written, a text may be a time: its date is taken as it stands there, whatever the offset.
+    """
     trimmed = pc.utf8_trim_whitespace(texts)
-    if written is None:
-        matches = pc.match_substring_regex(trimmed, _ISO_DATE)
+    if written is None or written == ISO_FORMAT:
+        matches = pc.match_substring_regex(trimmed, _ISO_DATE if written is None else _ISO_TIME)
         trimmed = pc.if_else(matches, pc.utf8_slice_codeunits(trimmed, 0, 10), None)
+        written = None
     return _in_range(_parse(trimmed, written, False), "D", "")
 
 
