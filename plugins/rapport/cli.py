@@ -194,6 +194,15 @@ def reload(
         print(f"{feed.name}: its files will be read again at the next run")
 
 
+@app.command()
+def tidy() -> None:
+    """Remove kept files, rejected rows and months of visits that are older than config/landing.yml says."""
+    from rapport import steps, warehouse
+
+    warehouse.migrate(warehouse.ensure(_settings()))
+    print(steps.tidy("tidy", None, datetime.now(UTC)))
+
+
 @app.command("demo-data")
 def demo_data(
     folder: Annotated[

@@ -25,6 +25,7 @@ DAGS = (
     "build_customer_view",
     "run_campaigns",
     "send_due",
+    "tidy",
 )
 
 

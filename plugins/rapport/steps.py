@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from rapport import dbt, ledger, warehouse
@@ -56,7 +56,7 @@ def load_feeds(dag: str, names: Sequence[str], run_id: int | None) -> None:
     refused: list[RapportError] = []
     for name in names:
         try:
-            _load_feed(url, dag, feeds[name], run_id)
+            _load_feed(settings, url, dag, feeds[name], run_id)
         except (InputError, ConfigurationError, SourceUnavailable) as error:
             refused.append(error)
     if refused:
@@ -65,14 +65,15 @@ def load_feeds(dag: str, names: Sequence[str], run_id: int | None) -> None:
         raise kind("\n".join(str(error) for error in refused))
 
 
-def _load_feed(url: str, dag: str, feed: "Feed", run_id: int | None) -> None:
-    from rapport.landing import load
+def _load_feed(settings: Settings, url: str, dag: str, feed: "Feed", run_id: int | None) -> None:
+    from rapport.landing import load, retention
     from rapport.landing.transaction import LoadCounts
 
+    kept = retention.read_retention(settings).store
     counts = LoadCounts()
     with _recorded(url, run_id, dag, feed.name) as record:
         try:
-            counts = load.load_feed(url, feed, progress=_load_progress())
+            counts = load.load_feed(url, feed, progress=_load_progress(), kept=kept)
         except load.FilesRefused as refused:
             counts = refused.counts
             raise
@@ -211,6 +212,21 @@ def send_due(dag: str, run_id: int | None, now: datetime) -> None:
     with _recorded(url, run_id, dag, "send_due") as record:
         counts = outbox.send_due(url, settings, now=now)
         record.rows_out = counts.accepted
+
+
+def tidy(dag: str, run_id: int | None, now: datetime) -> str:
+    """Remove what is older than its retention; says what that was.
+
+    A run as of the past removes what was old then, one as of the future what is old by the clock.
+    """
+    from rapport.landing import retention
+
+    settings = Settings.from_environment()
+    url = warehouse.ensure(settings)
+    with _recorded(url, run_id, dag, "tidy") as record, warehouse.connect(url, autocommit=True) as connection:
+        tidied = retention.tidy(connection, settings, min(now, datetime.now(UTC)))
+        record.message = tidied.sentence()
+    return tidied.sentence()
 
 
 @contextmanager

@@ -25,6 +25,7 @@ STEP_NAMES = {
     "record_memberships": "Noting who entered and left each segment",
     "plan_campaigns": "Planning campaigns",
     "send_due": "Sending what is due",
+    "tidy": "Removing what is old",
 }
 
 

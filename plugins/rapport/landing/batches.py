@@ -127,10 +127,14 @@ def close_batch(
 
 
 def supersede(connection: psycopg.Connection, feed: Feed) -> int:
-    """Let every file of the feed be read again; how many batches that concerns."""
+    """Let every file of the feed be read again; how many batches that concerns. What is held stays held until
+    its file was read again."""
     return connection.execute(
         """
-        update ops.load_batches set superseded_at = now()
+        update ops.load_batches
+        set
+            superseded_at = case when state = 'held' then null else now() end,
+            held_limits = null
         where source = %(source)s and stream = %(stream)s and feed = %(feed)s and superseded_at is null
         """,
         _identity(feed),

@@ -91,7 +91,10 @@ def of_run(connection: psycopg.Connection, run_id: int) -> list[Freshness]:
         """,
         [run_id],
     ).fetchall()
-    return [Freshness(*row[:6], FreshnessState(row[6])) for row in rows]
+    return [
+        Freshness(feed, source, stream, newest, warn_after, error_after, FreshnessState(state))
+        for feed, source, stream, newest, warn_after, error_after, state in rows
+    ]
 
 
 def _assess(feed: Feed, newest_at: datetime | None, as_of: datetime) -> Freshness:

@@ -8,11 +8,11 @@ import psycopg
 
 from rapport import warehouse
 from rapport.errors import InputError, LoadInProgress, WarehouseUnavailable
-from rapport.landing import batches, cursors, held, inserts, known_files, places
+from rapport.landing import batches, cursors, held, inserts, keeping, known_files, places
 from rapport.landing.delivery import FileDelivery
+from rapport.landing.kept_files import KeptFiles
 from rapport.landing.transaction import LoadCounts, Progress, load_delivery
 from rapport.sources.feed import Feed
-from rapport.sources.files import find_files
 from rapport.sources.origins import reading
 
 PATIENCE_SECONDS = 10
@@ -27,7 +27,12 @@ class FilesRefused(InputError):
 
 
 def load_feed(
-    url: str, feed: Feed, *, progress: Progress | None = None, patience: float = PATIENCE_SECONDS
+    url: str,
+    feed: Feed,
+    *,
+    progress: Progress | None = None,
+    patience: float = PATIENCE_SECONDS,
+    kept: KeptFiles | None = None,
 ) -> LoadCounts:
     """Load what is new: the feed's files that are not known yet, in the order of their paths, or what its
     database or API has that is later than its cursor.
@@ -35,6 +40,7 @@ def load_feed(
     Args:
         progress: called with a file's path and how many of its rows were read so far.
         patience: how many seconds to wait for another process that loads the same feed.
+        kept: where copies of files are kept, and read from where the original is gone.
 
     Raises:
         InputError: there are no files. FilesRefused: some cannot be read; the message has a line for each.
@@ -51,7 +57,7 @@ def load_feed(
                 counts += _load_reading(connection, feed, progress)
             except InputError as error:
                 refused.append(str(error))
-        for delivery in _unknown(connection, feed, refused) if feed.origin is None else ():
+        for delivery in _unknown(connection, feed, refused, kept) if feed.origin is None else ():
             if held.holds_up(connection, feed, delivery.label):
                 continue
             try:
@@ -59,9 +65,13 @@ def load_feed(
                     counts += load_delivery(connection, feed, delivery, progress)
             except InputError as error:
                 refused.append(str(error))
+                keeping.give_up(connection, feed, delivery.file)
         if counts.rows_loaded:
             inserts.analyze(connection, feed)
         refused += held.sentences(connection, feed)
+        if kept is not None and feed.origin is None:
+            with failures_named(kept.location):
+                keeping.keep_new(connection, feed, kept)
     if refused:
         raise FilesRefused(refused, counts)
     return counts
@@ -83,16 +93,20 @@ def reload(url: str, feed: Feed) -> None:
         cursors.forget_cursor(connection, feed)
 
 
-def _unknown(connection: psycopg.Connection, feed: Feed, refused: list[str]) -> list[FileDelivery]:
+def _unknown(
+    connection: psycopg.Connection, feed: Feed, refused: list[str], kept: KeptFiles | None
+) -> list[FileDelivery]:
     """The files to load: those that are read again in the order they came in, then new ones by their path.
 
     A row without a key counts for the file that came first, so that has to be read again first.
     """
     unknown: list[tuple[float, FileDelivery]] = []
-    for file in find_files(feed):
+    for file in keeping.files_to_load(connection, feed, kept):
         try:
             with failures_named(file.path):
                 delivery = known_files.identify(connection, feed, file)
+                if keeping.is_copy(file, [found.file_hash for _, found in unknown]):
+                    continue
                 if batches.is_known(connection, feed, file.path, delivery.file_hash):
                     continue
                 earlier = places.earlier_readings(connection, feed, file.path, delivery.file_hash)

@@ -131,6 +131,18 @@ comment on table ops.duplicate_rows is
     'Of batches with rejected rows in feeds without a key: the rows that other files had brought before. A '
     'retry needs them to number equal rows as if the whole file were read again.';
 
+create table ops.kept_files (
+    file_hash text primary key,
+    location text not null,
+    is_member boolean not null,
+    stored_bytes bigint,
+    kept_at timestamptz not null default now(),
+    removed_at timestamptz
+);
+comment on table ops.kept_files is
+    'Copies of files that were read, named by the hash of their content; stored_bytes is null where the '
+    'file had changed before it could be copied.';
+
 create table ops.source_freshness (
     run_id bigint not null references ops.runs,
     feed text not null,
