@@ -12,6 +12,7 @@ import pytest
 from rapport import warehouse
 from rapport.errors import ConfigurationError
 from rapport.landing import held, retention
+from rapport.landing.event_months import EVENTS_FOR_A_MONTH
 from rapport.landing.kept_files import KeptFiles
 from rapport.landing.load import FilesRefused, LoadCounts, load_feed, reload
 from rapport.settings import PROJECT, Settings
@@ -186,6 +187,22 @@ def test_what_is_held_is_kept_until_it_is_decided(
         assert retention.tidy(connection, settings, NOW).kept_files == 0
         held.drop(connection, "shop")
         assert retention.tidy(connection, settings, NOW).kept_files == 1
+
+
+def test_months_of_visits_that_are_old_are_dropped(
+    settings: Settings, warehouse_url: str, query: Query, make_feed: MakeFeed, landing: Path
+) -> None:
+    (landing / "web.csv").write_text(
+        "id,name,at\n"
+        + "".join(f"{n},view,2025-{n % 6 + 1:02}-15 10:00:00\n" for n in range(6 * EVENTS_FOR_A_MONTH))
+    )
+    columns = {"event_id": "id", "event_name": "name", "occurred_at": "at"}
+    load_feed(warehouse_url, make_feed("web_events", "web", columns=columns))
+    (settings.config / "landing.yml").write_text("retention: {web_events: 90d}\n")
+    with warehouse.connect(warehouse_url, autocommit=True) as connection:
+        tidied = retention.tidy(connection, settings, datetime(2025, 6, 20, tzinfo=UTC))
+    assert tidied.partitions == ("2025-01", "2025-02")
+    assert query("select min(occurred_at)::date::text from raw.web_events") == [("2025-03-15",)]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 from rapport.errors import ConfigurationError, InputError
 from rapport.settings import Settings
+from rapport.sources.connections import find_connection
+from rapport.sources.object_stores import storage_options
 from rapport.sources.stored_file import SourceFile
 
 BLOCK = 1 << 20
@@ -31,7 +33,7 @@ class KeptFiles:
     location: str
 
     @classmethod
-    def at(cls, written: str, settings: Settings) -> "KeptFiles":
+    def at(cls, written: str, settings: Settings, connection: str | None = None) -> "KeptFiles":
         """The store at a path or URL, in which $NAME is a variable.
 
         Raises:
@@ -46,7 +48,8 @@ class KeptFiles:
         if "://" not in place:
             place = os.path.normpath(settings.config.parent / Path(place).expanduser())
         try:
-            system, folder = url_to_fs(place)
+            options = storage_options(place, find_connection(connection)) if connection else {}
+            system, folder = url_to_fs(place, **options)
             return cls(system, folder, place)
         except (ImportError, ValueError, OSError) as error:
             raise ConfigurationError(f"config/landing.yml: kept_files: {written}: {error}") from None

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from rapport.campaigns.durations import parse_duration
 from rapport.campaigns.files import FileMistakes, read_model
 from rapport.errors import ConfigurationError
-from rapport.landing import partitions
+from rapport.landing import event_months
 from rapport.landing.kept_files import KeptFiles
 from rapport.settings import Settings
 
@@ -52,6 +52,9 @@ class LandingFile(BaseModel):
     kept_files: str = Field(
         default="$RAPPORT_HOME/kept", min_length=1, description="A folder or a URL; $NAME is a variable."
     )
+    connection: str | None = Field(
+        default=None, description="The Airflow connection of an object store; default: its own credentials."
+    )
     retention: Retention = Retention()
 
 
@@ -81,6 +84,7 @@ class Kept:
     """What config/landing.yml says. `store` is None where no file is kept."""
 
     store: KeptFiles | None
+    connection: str | None
     retention: Retention
 
 
@@ -96,8 +100,9 @@ def read_retention(settings: Settings) -> Kept:
     except FileMistakes as error:
         raise ConfigurationError("\n".join(error.sentences)) from None
     if file.retention.kept_files == timedelta(0):
-        return Kept(None, file.retention)
-    return Kept(KeptFiles.at(file.kept_files, settings), file.retention)
+        return Kept(None, file.connection, file.retention)
+    store = KeptFiles.at(file.kept_files, settings, file.connection)
+    return Kept(store, file.connection, file.retention)
 
 
 def tidy(connection: psycopg.Connection, settings: Settings, now: datetime) -> Tidied:
@@ -107,7 +112,7 @@ def tidy(connection: psycopg.Connection, settings: Settings, now: datetime) -> T
         ConfigurationError: config/landing.yml is wrong.
     """
     kept = read_retention(settings)
-    files, size = _remove_kept_files(connection, settings, kept.retention.kept_files, now)
+    files, size = _remove_kept_files(connection, settings, kept.connection, kept.retention.kept_files, now)
     rows = 0
     if kept.retention.rejected_rows is not None:
         rows = connection.execute(
@@ -115,12 +120,18 @@ def tidy(connection: psycopg.Connection, settings: Settings, now: datetime) -> T
         ).rowcount
     months: tuple[str, ...] = ()
     if kept.retention.web_events is not None:
-        months = partitions.drop_months(connection, before=now - kept.retention.web_events)
+        with connection.transaction():
+            dropped = event_months.drop_months(connection, before=(now - kept.retention.web_events).date())
+        months = tuple(f"{partition.month:%Y-%m}" for partition in dropped)
     return Tidied(files, size, rows, months)
 
 
 def _remove_kept_files(
-    connection: psycopg.Connection, settings: Settings, age: timedelta | None, now: datetime
+    connection: psycopg.Connection,
+    settings: Settings,
+    connection_name: str | None,
+    age: timedelta | None,
+    now: datetime,
 ) -> tuple[int, int]:
     if age is None:
         return 0, 0
@@ -139,7 +150,7 @@ def _remove_kept_files(
     ).fetchall()
     for file_hash, location, _ in old:
         # In this order: a copy that is there and not noted would stay for good.
-        KeptFiles.at(location, settings).remove(file_hash)
+        KeptFiles.at(location, settings, connection_name).remove(file_hash)
         connection.execute("update ops.kept_files set removed_at = now() where file_hash = %s", [file_hash])
     stored = [size for _, _, size in old if size is not None]
     return len(stored), sum(stored)
