@@ -1,5 +1,6 @@
 """Source files and feeds, written and read as a team would."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,3 +30,11 @@ def make_feed(offline: Settings) -> Callable[..., Feed]:
         return read_feeds(offline)[0]
 
     return make
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that would have been slept."""
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    return slept
