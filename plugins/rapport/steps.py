@@ -215,7 +215,7 @@ def send_due(dag: str, run_id: int | None, now: datetime) -> None:
 
 
 def tidy(dag: str, run_id: int | None, now: datetime) -> str:
-    """Remove what is older than its retention; says what that was.
+    """Remove what is older than its retention; says what that was. A step is left only where there was any.
 
     A run as of the past removes what was old then, one as of the future what is old by the clock.
     """
@@ -223,10 +223,13 @@ def tidy(dag: str, run_id: int | None, now: datetime) -> str:
 
     settings = Settings.from_environment()
     url = warehouse.ensure(settings)
-    with _recorded(url, run_id, dag, "tidy") as record, warehouse.connect(url, autocommit=True) as connection:
-        tidied = retention.tidy(connection, settings, min(now, datetime.now(UTC)))
-        record.message = tidied.sentence()
-    return tidied.sentence()
+    now = min(now, datetime.now(UTC))
+    with warehouse.connect(url, autocommit=True) as connection:
+        if not retention.anything_old(connection, settings, now):
+            return retention.Tidied().sentence()
+        with _recorded(url, run_id, dag, "tidy") as record:
+            record.message = retention.tidy(connection, settings, now).sentence()
+    return record.message
 
 
 @contextmanager

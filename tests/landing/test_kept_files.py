@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rapport import warehouse
+from rapport import steps, warehouse
 from rapport.errors import ConfigurationError
 from rapport.landing import held, retention
 from rapport.landing.event_months import EVENTS_FOR_A_MONTH
@@ -164,13 +164,16 @@ def test_tidy_removes_what_is_old_and_says_so(
     with warehouse.connect(warehouse_url, autocommit=True) as connection:
         age(query, "kept_files", "kept_at", 29)
         age(query, "rejected_records", "rejected_at", 89)
+        assert not retention.anything_old(connection, settings, NOW)
         assert retention.tidy(connection, settings, NOW).sentence() == "nothing was old enough to be removed"
         assert len(copies(store)) == 1
         age(query, "kept_files", "kept_at", 30)
         age(query, "rejected_records", "rejected_at", 91)
+        assert retention.anything_old(connection, settings, NOW)
         tidied = retention.tidy(connection, settings, NOW)
         assert tidied.sentence() == "removed 1 kept files (0.0 MB), 3 rejected rows"
         assert retention.tidy(connection, settings, NOW) == retention.Tidied()
+        assert not retention.anything_old(connection, settings, NOW)
     assert copies(store) == []
     assert load_feed(warehouse_url, make_feed(), kept=store) == LoadCounts()
     assert copies(store) == [], "what was removed is not kept again"
@@ -200,8 +203,11 @@ def test_months_of_visits_that_are_old_are_dropped(
     load_feed(warehouse_url, make_feed("web_events", "web", columns=columns))
     (settings.config / "landing.yml").write_text("retention: {web_events: 90d}\n")
     with warehouse.connect(warehouse_url, autocommit=True) as connection:
-        tidied = retention.tidy(connection, settings, datetime(2025, 6, 20, tzinfo=UTC))
-    assert tidied.partitions == ("2025-01", "2025-02")
+        moment = datetime(2025, 6, 20, tzinfo=UTC)
+        assert not retention.anything_old(connection, settings, datetime(2025, 3, 31, tzinfo=UTC))
+        assert retention.anything_old(connection, settings, moment)
+        assert retention.tidy(connection, settings, moment).partitions == ("2025-01", "2025-02")
+        assert not retention.anything_old(connection, settings, moment)
     assert query("select min(occurred_at)::date::text from raw.web_events") == [("2025-03-15",)]
 
 
@@ -237,3 +243,26 @@ def test_the_configuration_that_comes_with_rapport_is_the_default(settings: Sett
     shipped = retention.read_model(PROJECT / "config" / "landing.yml", retention.LandingFile)
     assert shipped == retention.LandingFile()
     assert shipped.retention.kept_files == timedelta(days=30)
+
+
+def test_the_step_removes_by_the_earlier_of_as_of_and_the_clock_and_is_noted_where_it_did(
+    make_feed: MakeFeed,
+    landing: Path,
+    settings: Settings,
+    warehouse_url: str,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RAPPORT_HOME", str(settings.home))
+    monkeypatch.setenv("RAPPORT_CONFIG", str(settings.config))
+    monkeypatch.setenv("RAPPORT_WAREHOUSE_URL", warehouse_url)
+    (landing / "shop.csv").write_text(lines(3, quantity="x"))
+    load_feed(warehouse_url, make_feed())
+    for moment in (NOW - timedelta(days=9999), NOW + timedelta(days=9999)):
+        assert steps.tidy("tidy", None, moment) == "nothing was old enough to be removed"
+    assert query("select count(*) from ops.run_steps") == [(0,)]
+    age(query, "rejected_records", "rejected_at", 9999)
+    assert steps.tidy("tidy", None, NOW) == "removed 3 rejected rows"
+    assert query("select step, state, message from ops.run_steps") == [
+        ("tidy", "succeeded", "removed 3 rejected rows")
+    ]

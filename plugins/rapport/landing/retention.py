@@ -105,6 +105,29 @@ def read_retention(settings: Settings) -> Kept:
     return Kept(store, file.connection, file.retention)
 
 
+def anything_old(connection: psycopg.Connection, settings: Settings, now: datetime) -> bool:
+    """Whether `tidy` would find anything.
+
+    Raises:
+        ConfigurationError: config/landing.yml is wrong.
+    """
+    retention = read_retention(settings).retention
+    if retention.kept_files is not None and _old_copies(connection, now - retention.kept_files):
+        return True
+    row = connection.execute(
+        """
+        select
+            exists (select from ops.rejected_records where rejected_at < %(rejected)s),
+            exists (select from raw.web_events where occurred_at < %(visits)s)
+        """,
+        {
+            "rejected": None if retention.rejected_rows is None else now - retention.rejected_rows,
+            "visits": None if retention.web_events is None else _month_of(now - retention.web_events),
+        },
+    ).fetchone()
+    return row is not None and any(row)
+
+
 def tidy(connection: psycopg.Connection, settings: Settings, now: datetime) -> Tidied:
     """Remove what is older than its retention. The connection is in autocommit.
 
@@ -135,7 +158,18 @@ def _remove_kept_files(
 ) -> tuple[int, int]:
     if age is None:
         return 0, 0
-    old = connection.execute(
+    old = _old_copies(connection, now - age)
+    for file_hash, location, _ in old:
+        # In this order: a copy that is there and not noted would stay for good.
+        KeptFiles.at(location, settings, connection_name).remove(file_hash)
+        connection.execute("update ops.kept_files set removed_at = now() where file_hash = %s", [file_hash])
+    stored = [size for _, _, size in old if size is not None]
+    return len(stored), sum(stored)
+
+
+def _old_copies(connection: psycopg.Connection, before: datetime) -> list[tuple[str, str, int | None]]:
+    """(hash, location, bytes) of the copies from then or before; what is held stays until it is decided."""
+    return connection.execute(
         """
         select file_hash, location, stored_bytes from ops.kept_files
         where removed_at is null and kept_at <= %s
@@ -146,11 +180,9 @@ def _remove_kept_files(
             )
         order by kept_at
         """,
-        [now - age],
+        [before],
     ).fetchall()
-    for file_hash, location, _ in old:
-        # In this order: a copy that is there and not noted would stay for good.
-        KeptFiles.at(location, settings, connection_name).remove(file_hash)
-        connection.execute("update ops.kept_files set removed_at = now() where file_hash = %s", [file_hash])
-    stored = [size for _, _, size in old if size is not None]
-    return len(stored), sum(stored)
+
+
+def _month_of(moment: datetime) -> datetime:
+    return moment.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
