@@ -13,6 +13,7 @@ import typer
 
 from rapport import terminal
 from rapport.errors import ConfigurationError, RapportError
+from rapport.identity.commands import identity_app
 from rapport.landing.commands import chosen_feeds, held_app, rejected_app
 from rapport.settings import PROJECT, Settings
 
@@ -30,6 +31,7 @@ app.add_typer(sources_app, name="sources")
 app.add_typer(campaigns_app, name="campaigns")
 app.add_typer(held_app, name="held")
 app.add_typer(rejected_app, name="rejected")
+app.add_typer(identity_app, name="identity")
 
 AsOf = Annotated[
     str | None,

@@ -46,7 +46,7 @@ class Campaign:
 
 @dataclass(frozen=True)
 class Report:
-    """One run, whole."""
+    """One run, whole; what waits for a person's review of identities is as of now."""
 
     run_id: int
     as_of: datetime
@@ -61,6 +61,8 @@ class Report:
     segments: dict[str, int]
     campaigns: list[Campaign]
     intake: Intake
+    to_review: int
+    proposed_merges: int
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; times in ISO 8601, campaigns by name."""
@@ -75,10 +77,13 @@ class Report:
 
 def last_run(url: str) -> Report | None:
     """The newest run's report, or None before the first run."""
+    from rapport.identity import review
+
     with warehouse.connect(url) as connection:
         run = ledger.newest_run(connection)
         if run is None:
             return None
+        to_review, proposed_merges = review.count(connection)
         return Report(
             run_id=run.run_id,
             as_of=run.as_of,
@@ -108,6 +113,8 @@ def last_run(url: str) -> Report | None:
             ),
             campaigns=_campaigns(connection, run.run_id),
             intake=intake.of_run(connection, run),
+            to_review=to_review,
+            proposed_merges=proposed_merges,
         )
 
 

@@ -184,6 +184,11 @@ def _intake(report: Report, out: Console) -> None:
 def _checks(report: Report, out: Console) -> None:
     if report.customers is not None:
         out.print(f"{report.customers:,} customers")
+    if report.to_review or report.proposed_merges:
+        out.print(
+            f"{report.to_review:,} shared identifiers and {report.proposed_merges:,} proposed merges wait; "
+            "`rapport identity review`"
+        )
     if report.tests:
         passed = report.tests.get("pass", 0)
         failed = len(report.failed_tests)

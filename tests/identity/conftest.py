@@ -21,6 +21,7 @@ def observations_url(warehouse_url: str) -> str:
         connection.execute(
             """
             create table intermediate.int_identity_observations (
+                observation_id uuid not null default gen_random_uuid(),
                 stream text, source text, customer_number text, email text, phone text, contact_id text,
                 anonymous_id text, record_id text, first_batch_id bigint, batch_first_seen_at timestamptz,
                 first_seen_at timestamptz, last_seen_at timestamptz, is_current boolean not null default true,
@@ -40,7 +41,10 @@ def observe(observations_url: str) -> Observe:
         with psycopg.connect(observations_url) as connection:
             connection.execute(
                 """
-                insert into intermediate.int_identity_observations
+                insert into intermediate.int_identity_observations (
+                    stream, source, customer_number, email, phone, contact_id, anonymous_id, record_id,
+                    first_batch_id, batch_first_seen_at, first_seen_at, last_seen_at, is_current, run_id
+                )
                 select
                     %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, true,
                     (select coalesce(max(run_id), 0) + 1 from ops.runs)

@@ -1,0 +1,29 @@
+"""The customer view: what identity costs beside label propagation, and what a day costs beside a history.
+
+`python benchmarks/customer_view.py [identity|...]`; every part is a module here that gives measures.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(PROJECT / "plugins"), str(PROJECT / "benchmarks" / "parts")]
+
+import identity_graph  # noqa: E402
+
+Measures = Callable[[], Iterator[dict[str, object]]]
+PARTS: dict[str, Measures] = {"identity": identity_graph.measures}
+
+
+def main(names: list[str]) -> int:
+    """Print what was measured, one JSON line a measure; 1 where a target is missed."""
+    results = [result for name in names or PARTS for result in PARTS[name]()]
+    for result in results:
+        print(json.dumps(result))
+    return 0 if all(result["ok"] for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
