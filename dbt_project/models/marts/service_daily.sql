@@ -51,7 +51,7 @@ select
     cast(over_30_days_running as bigint) as backlog_over_30_days_count,
     case
         when backlog_running > 0
-            then round(day - date '2000-01-01' - opened_day_running / backlog_running, 2)
+            then trim_scale(round(day - date '2000-01-01' - opened_day_running / backlog_running, 2))
     end as backlog_average_age_days,
     {% for what, count in {'first_reply': 'replied', 'resolution': 'resolved'}.items() -%}
     case when is_of_the_day then {{ count }} else 0 end as {{ count }}_count,
