@@ -1,5 +1,6 @@
 """Zip archives: each member that is wanted is a file of its own."""
 
+import struct
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from rapport.errors import InputError
 from rapport.sources.compression import UnpackLimits
 
 _MOST_MEMBERS = 10_000
+_DAMAGE = (zipfile.BadZipFile, OSError, EOFError, ValueError, KeyError, struct.error)
 _NOT_ZIP = "ends in .zip and is no zip archive, or was cut off; fetch it again, or rename it"
 
 
@@ -57,21 +59,41 @@ def member_stream(stored: IO[bytes], path: str, name: str) -> Iterator[IO[bytes]
     with _opened(stored, path) as archive:
         try:
             stream = archive.open(name)
-        except RuntimeError:
-            raise InputError(f"{path}: {name} is encrypted; deliver it without a password") from None
         except NotImplementedError as error:
             raise InputError(f"{path}: {name} cannot be unpacked ({error}); zip it with deflate") from None
-        except zipfile.BadZipFile as error:
+        except RuntimeError:
+            raise InputError(f"{path}: {name} is encrypted; deliver it without a password") from None
+        except _DAMAGE as error:
             raise InputError(f"{path}: {name} is damaged ({error}); fetch the archive again") from None
         with stream:
             yield stream
+
+
+def packed_bytes(stored: IO[bytes], path: str, name: str) -> Iterator[bytes]:
+    """What the archive holds of the member, as it is packed, block by block.
+
+    Raises:
+        InputError: the archive is damaged.
+    """
+    with _opened(stored, path) as archive:
+        member = archive.getinfo(name)
+    try:
+        stored.seek(member.header_offset)
+        _, name_length, extra_length = struct.unpack("<26sHH", stored.read(30))
+        stored.seek(name_length + extra_length, 1)
+    except (*_DAMAGE, struct.error) as error:
+        raise InputError(f"{path}: {name} is damaged ({error}); fetch the archive again") from None
+    left = member.compress_size
+    while left and (block := stored.read(min(left, 1 << 20))):
+        left -= len(block)
+        yield block
 
 
 @contextmanager
 def _opened(stored: IO[bytes], path: str) -> Iterator[zipfile.ZipFile]:
     try:
         archive = zipfile.ZipFile(stored)
-    except (zipfile.BadZipFile, ValueError, OSError, UnicodeError, NotImplementedError):
+    except (*_DAMAGE, NotImplementedError, RuntimeError):
         raise InputError(f"{path} {_NOT_ZIP}") from None
     with archive:
         yield archive

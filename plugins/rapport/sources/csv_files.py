@@ -55,6 +55,8 @@ class _Tally(io.RawIOBase):
         self._escaped = re.compile(escape + b".", re.DOTALL) if escape else None
         self._stream: Any = stream
         self._decoder = faults.decoder(read.encoding)
+        # Arrow passes over a row that is no UTF-8 where it has too few or too many fields.
+        self._validator = codecs.getincrementaldecoder("utf-8")("strict")
         self._pushed_back = b""
         self._last_line = b""
         self.quotes = 0
@@ -91,6 +93,8 @@ class _Tally(io.RawIOBase):
             )
             if block or not stored:
                 break
+        if self._decoder is None:
+            self._validator.decode(stored, final=not stored)
         self._note(block if self._escaped is None else self._escaped.sub(b"__", block))
         return block
 

@@ -54,6 +54,7 @@ class _Blocks:
         self._is_utf8 = faults.decoder(encoding) is None
         self._decoder = faults.decoder(encoding) or codecs.getincrementaldecoder("utf-8")("strict")
         self._kept = b""
+        self.lines_before = 0
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -72,14 +73,16 @@ class _Blocks:
                 return block
 
     def begins_with(self) -> bytes:
-        """The first sign that is no space; b"" where there is none."""
-        while not (kept := self._kept.removeprefix(codecs.BOM_UTF8).lstrip()):
-            more = next(self, b"")
-            if not more:
-                return b""
-            self._kept = kept + more
-        self._kept = self._kept.removeprefix(codecs.BOM_UTF8)
-        return kept[:1]
+        """The first sign that is no space; b"" where there is none. What comes before is passed over, and its
+        lines are counted."""
+        while True:
+            block = next(self, b"").removeprefix(codecs.BOM_UTF8)
+            begin = block.lstrip()
+            if begin or not block:
+                self._kept = begin
+                self.lines_before += block.count(b"\n", 0, len(block) - len(begin))
+                return begin[:1]
+            self.lines_before += block.count(b"\n")
 
 
 def _records(feed: Feed, file: SourceFile, blocks: _Blocks) -> Iterator[Record]:
@@ -97,11 +100,12 @@ def _records(feed: Feed, file: SourceFile, blocks: _Blocks) -> Iterator[Record]:
 
 
 def _lines(file: SourceFile, blocks: _Blocks) -> Iterator[Record]:
-    number, begun = 1, b""
+    number, begun = 1 + blocks.lines_before, b""
     for block in blocks:
         *lines, begun = (begun + block).split(b"\n")
         for line in lines:
-            _refuse_document(file, number, line)
+            if number == 1 + blocks.lines_before:
+                _refuse_document(file, number, line)
             if line.strip():
                 yield number, line.strip()
             number += 1
@@ -115,9 +119,9 @@ def _lines(file: SourceFile, blocks: _Blocks) -> Iterator[Record]:
 
 
 def _refuse_document(file: SourceFile, number: int, line: bytes) -> None:
-    if number == 1 and line.strip() == b"{":
+    if line.strip() == b"{":
         raise InputError(
-            f"{file.path}, line 1: this is one JSON object over several lines; say where its list of records "
+            f"{file.path}, line {number}: this is one JSON object over several lines; say where its list of records "
             "is with `records_at` under read, such as records_at: data.items"
         )
 

@@ -36,7 +36,7 @@ def open_system(feed: Feed) -> tuple[Any, str]:
     options = {} if name is None else storage_options(files, find_connection(name))
     try:
         with failures_named(files):
-            return url_to_fs(files, **options)  # type: ignore[no-any-return]
+            return url_to_fs(files, **options)
     except (ImportError, ValueError, OSError) as error:
         # What an option holds may be a secret, and so may what a library says about it.
         reason = str(error) if name is None else type(error).__name__

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import IO, Any
 
 from rapport.errors import InputError
-from rapport.sources.archives import member_stream, members
+from rapport.sources.archives import member_stream, members, packed_bytes
 from rapport.sources.compression import DEFAULT_LIMITS, UnpackLimits, packing, unpacked
 from rapport.sources.object_stores import failures_named
 
@@ -178,10 +178,14 @@ class SourceFile:
         return time.time() - max(times, default=0.0) > seconds
 
     def content_hash(self) -> str:
-        """SHA-256, in hexadecimal: of the stored bytes, and of an archive's member of those that come out."""
+        """SHA-256, in hexadecimal, of the stored bytes; of an archive's member, of those that are its own."""
         digest = hashlib.sha256()
-        with self.open_stored() if self.member is None else self.open() as stream:
-            while block := stream.read(1 << 20):
+        with self.open_stored() as stream:
+            if self.member is None:
+                blocks = iter(lambda: stream.read(1 << 20), b"")
+            else:
+                blocks = packed_bytes(stream, self.stored, self.member)
+            for block in blocks:
                 digest.update(block)
         return digest.hexdigest()
 
