@@ -41,7 +41,7 @@ summed as (
         count(*) filter (where is_followed) as followed_count,
         count(*) filter (where is_silent) as silent_count,
         case when bool_and(returned_amount is not null) then sum(returned_amount) end as returned_amount,
-        cast(sum(lost_orders) as numeric) as lost_orders,
+        trim_scale(cast(sum(lost_orders) as numeric)) as lost_orders,
         case
             when bool_or(lost_orders > 0 and average_order_value is null) then null
             else coalesce(sum(lost_orders * average_order_value) filter (where lost_orders > 0), 0)
