@@ -35,8 +35,8 @@ Table = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Broken:
-    """A file's name and bytes. Where the fault is in one value, `column` is the stream column that rejects the
-    row and `line` the place that must be named; where it is in the file's bytes, both are None."""
+    """A file's name and bytes. Where the fault is in one value, `column` is the stream column that rejects
+    the row and `line` the place that must be named; where it is in the file's bytes, both are None."""
 
     name: str
     content: bytes

@@ -1,3 +1,4 @@
+import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -62,6 +63,13 @@ def test_each_kind_of_mapping(
     make_feed: MakeFeed, mapping: object, given: list[str], expected: list[str]
 ) -> None:
     assert values(make_feed({**LINE, "product_name": mapping}), "product_name", *given) == expected
+
+
+def test_a_hash_is_that_of_the_values_as_json(make_feed: MakeFeed) -> None:
+    feed = make_feed({**LINE, "product_id": {"hash": ["a", "b"]}})
+    pairs = [("x", "y"), ("é", 'q"\\'), ("a\nb", None), (None, "\x7f"), ("", "z"), ("\U0001f600", "\x01")]
+    hashes = [line["product_id"] for line in mapped(feed, *(ROW | {"a": a, "b": b} for a, b in pairs))]
+    assert hashes == [hashlib.sha256(json.dumps(pair).encode()).hexdigest()[:32] for pair in pairs]
 
 
 def test_hashes_tell_apart_what_joining_would_not(make_feed: MakeFeed) -> None:

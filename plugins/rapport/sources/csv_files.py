@@ -121,8 +121,6 @@ def _read_header(feed: Feed, file: SourceFile, tally: _Tally) -> tuple[list[str]
             f"{file.path} is empty (0 bytes of content); a header line with the columns' names is expected"
         )
     block = block.removeprefix(b"\xef\xbb\xbf")
-    if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise InputError(f"{file.path}, line 1: this is UTF-16; write `encoding: utf-16` under read")
     is_all = len(block) < HEADER_BYTES
     if is_all and not block.endswith(b"\n"):
         block += b"\n"

@@ -163,6 +163,7 @@ def _gzip_damage(file: SourceFile, lines: int, is_gzip: bool, reason: str) -> st
 
 def _refuse_wrong_encoding(feed: Feed, file: SourceFile) -> None:
     encoding = feed.read.encoding
+    _refuse_utf_16(file, encoding)
     for number, line in _lines(file):
         try:
             line.decode(encoding)
@@ -182,6 +183,13 @@ def _refuse_wrong_encoding(feed: Feed, file: SourceFile) -> None:
                 raise InputError(
                     f"{file.path}, byte {error.start + 1}: this is not {encoding}; mend `encoding` under read"
                 ) from None
+
+
+def _refuse_utf_16(file: SourceFile, encoding: str) -> None:
+    with file.open() as stream:
+        begins = stream.read(2)
+    if begins in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) and decoder(encoding) is None:
+        raise InputError(f"{file.path}, line 1: this is UTF-16; write `encoding: utf-16` under read")
 
 
 def _likely_encoding(line: bytes) -> str:

@@ -121,8 +121,8 @@ def _lines(file: SourceFile, blocks: _Blocks) -> Iterator[Record]:
 def _refuse_document(file: SourceFile, number: int, line: bytes) -> None:
     if line.strip() == b"{":
         raise InputError(
-            f"{file.path}, line {number}: this is one JSON object over several lines; say where its list of records "
-            "is with `records_at` under read, such as records_at: data.items"
+            f"{file.path}, line {number}: this is one JSON object over several lines; say where its list of "
+            "records is with `records_at` under read, such as records_at: data.items"
         )
 
 

@@ -1,11 +1,12 @@
-"""Columns of text → a JSON object for each row."""
+"""Columns of text → a JSON object or array for each row."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_NOT_PLAIN_ASCII = r"[^ !#-\[\]-~]"
 _MUST_BE_ESCAPED = r'["\\\x00-\x1f]'
 
 
@@ -22,6 +23,23 @@ def json_objects(columns: Mapping[str, pa.StringArray], rows: int) -> pa.StringA
     joined = pc.binary_join_element_wise(pa.repeat("", rows), *pairs, ", ", null_handling="skip")
     objects = pc.binary_join_element_wise("{", pc.utf8_slice_codeunits(joined, 2), "}", "")
     return pc.if_else(pc.equal(objects, "{}"), None, objects)
+
+
+def json_arrays(columns: Sequence[pa.StringArray]) -> pa.StringArray:
+    """`["value", null, …]` for each row, in the letters of ASCII."""
+    values = [
+        pc.fill_null(pc.binary_join_element_wise('"', _in_ascii(column), '"', ""), "null")
+        for column in columns
+    ]
+    return pc.binary_join_element_wise("[", pc.binary_join_element_wise(*values, ", "), "]", "")
+
+
+def _in_ascii(column: pa.StringArray) -> pa.StringArray:
+    if not pc.any(pc.match_substring_regex(column, _NOT_PLAIN_ASCII)).as_py():
+        return column
+    encoded = column.dictionary_encode()
+    escaped = [json.dumps(text)[1:-1] for text in encoded.dictionary.to_pylist()]
+    return pa.array(escaped, pa.string()).take(encoded.indices)
 
 
 def _escaped(column: pa.StringArray) -> pa.StringArray:

@@ -4,7 +4,6 @@ Vectorised: what depends on a value alone is done once for each distinct value o
 """
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,7 @@ from rapport.sources import phones, times, values
 from rapport.sources.chunk import Chunk
 from rapport.sources.explode import levels
 from rapport.sources.feed import Feed, Mapping
-from rapport.sources.json_objects import json_objects
+from rapport.sources.json_objects import json_arrays, json_objects
 from rapport.sources.local_times import Ambiguous, Nonexistent
 from rapport.sources.masking import PERSONAL, masked
 from rapport.sources.mistakes import nearest
@@ -178,9 +177,9 @@ def _source_value(mapping: Mapping, sources: SourceColumns, rows: int) -> pa.Str
             return pc.if_else(_all_missing(parts), None, joined)
         case Hashed():
             parts = [sources.get(name) for name in mapping.hash]
-            columns = zip(*(part.to_pylist() for part in parts), strict=True)
             # As JSON, ("ab", "c") and ("a", "bc") differ, and so do "" and nothing.
-            hashes = [hashlib.sha256(json.dumps(row).encode()).hexdigest()[:32] for row in columns]
+            texts = json_arrays(parts).to_pylist()
+            hashes = [hashlib.sha256(text.encode()).hexdigest()[:32] for text in texts]
             return pc.if_else(_all_missing(parts), None, pa.array(hashes, pa.string()))
 
 
