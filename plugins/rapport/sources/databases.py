@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -116,16 +116,13 @@ class DatabaseDelivery:
         gathered: list[Any] = []
         line, size = 0, 0
         for part in parts:
-            columns = [[_text(value) for value in column] for column in zip(*part, strict=True)]
-            if at is not None:
-                for row in part:
-                    if row[at] is not None:
-                        self._end = cursors.later(self._end, row[at])
+            columns = [_texts(column) for column in zip(*part, strict=True)]
+            for value in {row[at] for row in part} - {None} if at is not None else ():
+                self._end = cursors.later(self._end, value)
             batch = pa.RecordBatch.from_pydict(
                 {name: pa.array(texts, pa.string()) for name, texts in zip(names, columns, strict=True)}
             )
-            for texts in columns:
-                self._digest.update(json.dumps(texts, ensure_ascii=False).encode())
+            self._note(batch)
             gathered.append(batch)
             size += batch.nbytes
             if sum(b.num_rows for b in gathered) >= CHUNK_ROWS or size >= CHUNK_BYTES:
@@ -134,6 +131,11 @@ class DatabaseDelivery:
                 gathered, size = [], 0
         if gathered:
             yield _chunk(gathered, line)
+
+    def _note(self, batch: pa.RecordBatch) -> None:
+        for column in batch.columns:
+            for buffer in column.buffers():
+                self._digest.update(b"" if buffer is None else buffer)
 
     def _zone(self) -> str | None:
         """The zone of the cursor column's times, where the mapping names one."""
@@ -157,22 +159,32 @@ def _chunk(batches: list[pa.RecordBatch], line: int) -> Chunk:
     return Chunk(rows, pa.array(range(line + 1, line + 1 + rows.num_rows), pa.int64()))
 
 
+def _texts(column: Sequence[Any]) -> list[str | None]:
+    """The values as text; null and the empty text are none."""
+    kinds = set(map(type, column)) - {type(None)}
+    if kinds <= {str}:
+        return [value or None for value in column]
+    if kinds <= {int}:
+        return [None if value is None else str(value) for value in column]
+    if kinds <= {datetime}:
+        return [None if value is None else value.isoformat() for value in column]
+    return [_text(value) for value in column]
+
+
 def _text(value: Any) -> str | None:
     match value:
         case None | "":
             return None
         case str():
             return value
-        case bool():
-            return "true" if value else "false"
         case datetime() | date() | time():
             return value.isoformat()
         case Decimal():
             return format(value, "f") if value.is_finite() else str(value)
+        case bool():
+            return "true" if value else "false"
         case bytes() | bytearray() | memoryview():
             return bytes(value).hex()
         case dict() | list() | tuple():
             return json.dumps(value, ensure_ascii=False, default=_text)
-        case timedelta():
-            return str(value)
     return str(value)
