@@ -43,8 +43,8 @@ def test_past_the_limit_nothing_of_a_batch_is_loaded(
 ) -> None:
     (landing / "shop.csv").write_text(rows(200, broken=11))
     reason = held_reason(warehouse_url, make_feed())
-    assert "shop.csv: 11 of 200 rows would be rejected (5.5%, and shop may have 5.0%)" in reason
-    assert "11 times, first on line 2: quantity is no number" in reason
+    assert "shop.csv: 11 of 200 rows would be rejected (5.5%, and the limit is 5.0%)" in reason
+    assert "no other sign between digits (11 rows, line 2 first). Mend the mapping" in reason
     assert "`rapport held accept shop`" in reason
     assert query("select count(*) from raw.order_lines") == [(0,)]
     assert query("select count(*) from ops.rejected_records") == [(0,)]

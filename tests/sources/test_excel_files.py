@@ -130,7 +130,7 @@ def test_rows_keep_their_numbers_and_empty_ones_are_none(feed_of: Callable[..., 
         {"id": "2", "at": "y", "3": "beside"},
     ]
     assert "a.xlsx, row 2 is blank; the columns' names are expected there" in refusal(feed_of(header_row="2"))
-    assert "there is no column 'id'" in refusal(feed_of())
+    assert "it has none of the columns that shop maps (id, at)" in refusal(feed_of())
 
 
 def test_columns_may_be_named_by_position_or_by_the_feed(make_feed: MakeFeed, landing: Path) -> None:

@@ -223,7 +223,7 @@ BAD_FILES = {
     "not parquet": (
         "a.parquet",
         b"id,at,name\n1,2,3\n",
-        "a.parquet cannot be read: Parquet magic bytes not found",
+        "a.parquet is no whole Parquet file (Parquet magic bytes not found",
     ),
     "unknown ending": (
         "a.xls",

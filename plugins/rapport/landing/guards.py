@@ -39,11 +39,14 @@ def _too_many_rejected(
             " order by count(*) desc, reason limit 3"
         ).format(REJECTED)
     ).fetchall()
-    named = "; ".join(f"{count:,} times, first on line {line}: {reason}" for reason, count, line in reasons)
+    named = ", and ".join(
+        f"{reason} ({count:,} {'row' if count == 1 else 'rows'}, line {line}{' first' if count > 1 else ''})"
+        for reason, count, line in reasons
+    )
     return (
         f"{path}: {rows_rejected:,} of {rows_read:,} rows would be rejected "
-        f"({rows_rejected / rows_read:.1%}, and {feed.name} may have {limit:.1%}): {named}. Mend the mapping "
-        "or the file; or raise limits.rejected in the source file"
+        f"({rows_rejected / rows_read:.1%}, and the limit is {limit:.1%}): {named}. Mend the mapping or the "
+        "file, or raise limits.rejected in the source file"
     )
 
 
@@ -59,8 +62,8 @@ def _unusual_size(connection: psycopg.Connection, feed: Feed, path: str, rows_re
     else:
         return None
     return (
-        f"{path}: it has {rows_read:,} rows, {than} the {usual:,.0f} that {feed.name} usually brings. If the "
-        "file is whole, accept it; if sizes like this are normal, set limits.rows in the source file"
+        f"{path}: it has {rows_read:,} rows, {than} the {usual:,.0f} that {feed.name} usually brings. If it "
+        "is whole, accept it; if such sizes are normal, set limits.rows in the source file"
     )
 
 

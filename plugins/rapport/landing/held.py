@@ -103,8 +103,8 @@ def held_batches(connection: psycopg.Connection, feed: Feed | None = None) -> li
 def sentences(connection: psycopg.Connection, feed: Feed) -> list[str]:
     """Why the feed is not whole: a sentence for each held batch, with what to type."""
     return [
-        f"{batch.reason}. Its {batch.rows_held:,} rows are held: `rapport held accept {feed.name}` loads "
-        f"them as they are, `rapport held drop {feed.name}` leaves them out"
+        f"{batch.reason}. Until then it is held; `rapport held accept {feed.name}` loads it as it is, "
+        f"`rapport held drop {feed.name}` leaves it out"
         for batch in held_batches(connection, feed)
     ]
 

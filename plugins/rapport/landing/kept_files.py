@@ -52,7 +52,10 @@ class KeptFiles:
             system, folder = url_to_fs(place, **options)
             return cls(system, folder, place)
         except (ImportError, ValueError, OSError) as error:
-            raise ConfigurationError(f"config/landing.yml: kept_files: {written}: {error}") from None
+            raise ConfigurationError(
+                f"config/landing.yml: kept_files: {written} cannot be opened ({error}); a folder is "
+                "expected, or a URL such as s3://bucket/kept"
+            ) from None
 
     def keep(self, file: SourceFile, file_hash: str) -> int | None:
         """Store the content under its hash; how many bytes that takes. None where the file is not as it was.
@@ -110,16 +113,23 @@ class KeptFiles:
                         unpacked.write(block)
             except FileNotFoundError:
                 raise InputError(
-                    f"{shown} is gone, and so is its kept copy {self._path(file_hash)}"
+                    f"{shown} is gone, and so is its kept copy {self._path(file_hash)}; put the file back to "
+                    "have it read again"
                 ) from None
             except (OSError, pa.ArrowException) as error:
                 if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
                     raise
-                raise InputError(f"{shown} is gone, and its kept copy is damaged: {error}") from None
+                raise self._damaged(file_hash, shown) from error
             if digest.hexdigest() != file_hash:
-                raise InputError(f"{shown} is gone, and its kept copy {self._path(file_hash)} is damaged")
+                raise self._damaged(file_hash, shown)
             unpacked.seek(0)
             yield unpacked
+
+    def _damaged(self, file_hash: str, shown: str) -> InputError:
+        return InputError(
+            f"{shown} is gone, and its kept copy {self._path(file_hash)} is damaged; put the file back to "
+            "have it read again"
+        )
 
     def _path(self, file_hash: str) -> str:
         return f"{self.folder}/{file_hash[:2]}/{file_hash}.zst"

@@ -46,6 +46,11 @@ def explain(feed: Feed, file: SourceFile, error: BaseException) -> NoReturn:
                 "does each row end in a newline?"
             ) from None
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if file.kind == "parquet":
+        raise InputError(
+            f"{file.path} is no whole Parquet file ({reason}); was it cut off, or is it written otherwise "
+            "than its ending says?"
+        ) from error
     raise InputError(f"{file.path} cannot be read: {reason}") from error
 
 
