@@ -1,0 +1,138 @@
+"""Records that look like one person by name, birth date and address: a Fellegi-Sunter model through Splink."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rapport.identity.observations import TEXT
+
+LABELS = {
+    "first_name": "first name",
+    "last_name": "last name",
+    "birth_date": "birth date",
+    "city": "city",
+    "postal_code": "postal code",
+    "email": "e-mail",
+}
+# birth_date is written YYYY-MM-DD.
+RECORDS = pa.schema([("record_id", TEXT), *((name, TEXT) for name in LABELS)])
+PAIRS = pa.schema(
+    [("record_id_a", TEXT), ("record_id_b", TEXT), ("probability", pa.float64()), ("evidence", TEXT)]
+)
+
+# Every pair that is compared agrees on one of these; which of them the model learns from comes first.
+_BLOCKS = (
+    ("birth_date",),
+    ("first_name", "last_name"),
+    ("email",),
+    ("last_name", "postal_code"),
+    ("last_name", "city"),
+    ("first_name", "postal_code"),
+)
+_LEARNED_FROM = _BLOCKS[:2]
+# Of the true pairs, roughly how many agree on the whole name and birth date, or on the address.
+_RECALL_OF_SURE_PAIRS = 0.7
+_SAMPLE_PAIRS = 2e6
+
+
+def likely_pairs(records: pa.Table, *, threshold: float, seed: int = 1) -> pa.Table:
+    """The pairs (schema PAIRS, the smaller id first) of records (schema RECORDS) that are probably one person.
+
+    The weights of each kind of agreement are estimated from the records themselves (EM), so that a common name
+    counts less than a rare one and a column that is empty does not count. The same records and seed give the same
+    pairs.
+
+    Args:
+        threshold: the least probability, of 1.
+    """
+    present = [name for name in LABELS if records[name].null_count < len(records)]
+    blocks = [block for block in _BLOCKS if set(block) <= set(present)]
+    if len(records) < 2 or not any(_repeats(records, block) for block in blocks):
+        return PAIRS.empty_table()
+    with _quiet():
+        found = _predict(records.select(["record_id", *present]), present, blocks, threshold, seed)
+    rows = sorted((_row(pair, present) for pair in found), key=lambda row: (row["record_id_a"], row["record_id_b"]))
+    return pa.Table.from_pylist(rows, PAIRS)
+
+
+def _predict(
+    records: pa.Table, present: list[str], blocks: list[tuple[str, ...]], threshold: float, seed: int
+) -> list[dict[str, Any]]:
+    from splink import DuckDBAPI, Linker, SettingsCreator, block_on
+    from splink.internals.exceptions import EMTrainingException
+
+    settings = SettingsCreator(
+        link_type="dedupe_only",
+        unique_id_column_name="record_id",
+        comparisons=[_comparison(name) for name in present],
+        blocking_rules_to_generate_predictions=[block_on(*block) for block in blocks],
+    )
+    linker = Linker(DuckDBAPI().register(records), settings, log_level=None, validate_settings=False)
+    sure = [("first_name", "last_name", "birth_date"), ("email",)]
+    rules = [block_on(*columns) for columns in sure if set(columns) <= set(present)]
+    if rules:
+        linker.training.estimate_probability_two_random_records_match(rules, recall=_RECALL_OF_SURE_PAIRS)
+    linker.training.estimate_u_using_random_sampling(max_pairs=_SAMPLE_PAIRS, seed=seed)
+    for block in (block for block in _LEARNED_FROM if block in blocks and _repeats(records, block)):
+        try:
+            linker.training.estimate_parameters_using_expectation_maximisation(block_on(*block))
+        except EMTrainingException:
+            continue  # too few pairs agree; Splink's own weights hold
+    predicted = linker.inference.predict(threshold_match_probability=threshold)
+    return list(predicted.as_record_list())
+
+
+def _comparison(name: str) -> Any:
+    import splink.comparison_library as library
+
+    if name in ("first_name", "last_name"):
+        return library.JaroWinklerAtThresholds(name, [0.92, 0.8]).configure(term_frequency_adjustments=True)
+    if name == "birth_date":
+        return library.DateOfBirthComparison(name, input_is_string=True)
+    if name == "email":
+        return library.EmailComparison(name)
+    return library.ExactMatch(name).configure(term_frequency_adjustments=True)
+
+
+def _repeats(records: pa.Table, block: tuple[str, ...]) -> bool:
+    """Whether two records agree on all the columns."""
+    named = records.select(block).drop_null()
+    return len(named.group_by(list(block)).aggregate([])) < len(named)
+
+
+def _row(pair: dict[str, Any], present: list[str]) -> dict[str, Any]:
+    sides = sorted(("l", "r"), key=lambda side: str(pair[f"record_id_{side}"]))
+    evidence = [
+        f"{LABELS[name]} {values[0]}" + (f" / {values[1]}" if values[0] != values[1] else "")
+        for name in present
+        if pair[f"gamma_{name}"] > 0
+        for values in [[pair[f"{name}_{side}"] for side in sides]]
+    ]
+    return {
+        "record_id_a": pair[f"record_id_{sides[0]}"],
+        "record_id_b": pair[f"record_id_{sides[1]}"],
+        "probability": pair["match_probability"],
+        "evidence": ", ".join(evidence),
+    }
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Splink tells its user how training goes; here nobody reads it."""
+    logger = logging.getLogger("splink")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def normalised(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Texts as they are compared: lower case, trimmed, null where nothing is left."""
+    texts = pc.utf8_lower(pc.utf8_trim_whitespace(column))
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, TEXT), texts)
