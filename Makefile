@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down test test-long docs check check-style check-types check-sql check-dbt check-files \
-	format lock bench bench-landing
+	format lock bench bench-landing bench-customer
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -74,6 +74,9 @@ docs: $(VENV)/.testing ## the data dictionary, and dbt's own pages as one file u
 
 bench-landing: $(VENV)/.testing ## loading against COPY, pandas and dlt, in full size (about 15 minutes)
 	@$(BIN)/python benchmarks/landing.py --full
+
+bench-customer: $(VENV)/.testing ## the customer view: identity beside label propagation, proposals
+	@$(BIN)/python benchmarks/customer_view.py
 
 bench: $(VENV)/.testing ## each benchmark, with its ratio to a peer or a limit
 	@for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark" || exit 1; done

@@ -1,6 +1,6 @@
-"""The customer view: what identity costs beside label propagation, and what a day costs beside a history.
+"""The customer view: what identity costs beside label propagation, and how right its proposals are.
 
-`python benchmarks/customer_view.py [identity|...]`; every part is a module here that gives measures.
+`python benchmarks/customer_view.py [identity|proposals]`; each part is a module in parts/ that gives measures.
 """
 
 import json
@@ -12,9 +12,13 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT / "plugins"), str(PROJECT / "benchmarks" / "parts")]
 
 import identity_graph  # noqa: E402
+import identity_proposals  # noqa: E402
 
 Measures = Callable[[], Iterator[dict[str, object]]]
-PARTS: dict[str, Measures] = {"identity": identity_graph.measures}
+PARTS: dict[str, Measures] = {
+    "identity": identity_graph.measures,
+    "proposals": identity_proposals.measures,
+}
 
 
 def main(names: list[str]) -> int:

@@ -82,7 +82,8 @@ def test_a_split_gives_both_sides_their_own_back_and_an_undo_joins_them_again(
     assert customer(warehouse_url, "ben@x.example") == customer(warehouse_url, "+4930") == anna
     text = rapport("split", "device:tablet", "ben@x.example", "--reason", "husband", "--by", "Eve")
     assert text == (
-        "Decision 1: device tablet and email ben@x.example are cut apart. It takes effect with the next run.\n"
+        "Decision 1: device tablet and email ben@x.example are cut apart. "
+        "It takes effect with the next run.\n"
     )
     assert "no longer linked; the next run takes it away" in rapport("explain", "anna@x.example")
     resolve_identity(warehouse_url, open_run(4))

@@ -60,7 +60,7 @@ def split(
     reason: Reason = None,
     by: By = None,
 ) -> None:
-    """Cut two identifiers apart, or mark one as shared. Both sides get their history back with the next run."""
+    """Cut two identifiers apart, or mark one as shared. The next run gives both sides their history back."""
     from rapport.identity import decisions, explanation
 
     if shared == (other is not None):
@@ -147,7 +147,7 @@ def list_decisions() -> None:
 
 @identity_app.command()
 def review() -> None:
-    """List the identifiers that stopped linking, with the customers they would join, and merges that are proposed."""
+    """List the identifiers that stopped linking, with whom they would join, and the merges that are proposed."""
     from rapport.identity import review as reviewing
 
     with _warehouse() as (connection, _):

@@ -40,7 +40,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Member:
-    """An identifier of a customer, how it was reached from the one that was asked about, and when it was seen."""
+    """An identifier of a customer, how it is reached from the one that was asked about, and when it was seen."""
 
     identifier: Identifier
     first_seen_at: datetime
@@ -50,7 +50,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Who somebody is. `former_ids` lead to this customer; `does_not_link` says why the identifier stands alone."""
+    """Who somebody is. `former_ids` lead here too; `does_not_link` says why the identifier stands alone."""
 
     customer_id: str
     named_after: Identifier
@@ -60,7 +60,7 @@ class Explanation:
 
 
 def find(connection: psycopg.Connection, text: str) -> Identifier:
-    """The known identifier that a person names: `anna@shop.example`, `+49301234`, `customer_number:shop:17850`.
+    """The identifier that a person names: `anna@shop.example`, `+49301234`, `customer_number:shop:17850`.
 
     Raises:
         ConfigurationError: nothing known is called so, or more than one thing.
@@ -139,7 +139,7 @@ def explain(connection: psycopg.Connection, start: Identifier, identity: Identit
 def chain(
     connection: psycopg.Connection, first: Identifier, second: Identifier, identity: Identity
 ) -> list[Link] | None:
-    """The shortest chain that still links the two by the rows and decisions there are, before the next run."""
+    """The shortest chain that still links the two by what is decided now, before the next run."""
     explained = explain(connection, first, identity)
     return next((member.chain for member in explained.members if member.identifier == second), None)
 

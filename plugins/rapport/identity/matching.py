@@ -1,7 +1,7 @@
-"""Records that look like one person by name, birth date and address: a Fellegi-Sunter model through Splink."""
+"""Records that look like one person by name, birth date and address: a Fellegi-Sunter model, by Splink."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,6 @@ LABELS = {
     "birth_date": "birth date",
     "city": "city",
     "postal_code": "postal code",
-    "email": "e-mail",
 }
 # birth_date is written YYYY-MM-DD.
 RECORDS = pa.schema([("record_id", TEXT), *((name, TEXT) for name in LABELS)])
@@ -28,23 +27,25 @@ PAIRS = pa.schema(
 _BLOCKS = (
     ("birth_date",),
     ("first_name", "last_name"),
-    ("email",),
     ("last_name", "postal_code"),
     ("last_name", "city"),
     ("first_name", "postal_code"),
 )
 _LEARNED_FROM = _BLOCKS[:2]
-# Of the true pairs, roughly how many agree on the whole name and birth date, or on the address.
-_RECALL_OF_SURE_PAIRS = 0.7
+# Two records that agree on all columns of one of these are taken for one person where the share of true pairs
+# is estimated; at least one record in twenty is expected to have a double.
+_SURE = (("first_name", "last_name", "birth_date"), ("first_name", "last_name", "postal_code"))
+_LEAST_DOUBLES = 0.05
 _SAMPLE_PAIRS = 2e6
 
 
 def likely_pairs(records: pa.Table, *, threshold: float, seed: int = 1) -> pa.Table:
-    """The pairs (schema PAIRS, the smaller id first) of records (schema RECORDS) that are probably one person.
+    """The pairs (schema PAIRS, the smaller id first) of records (schema RECORDS) that are likely one person.
 
-    The weights of each kind of agreement are estimated from the records themselves (EM), so that a common name
-    counts less than a rare one and a column that is empty does not count. The same records and seed give the same
-    pairs.
+    The weights of each kind of agreement are estimated from the records themselves (EM), so that a common
+    name counts less than a rare one and a column that is empty does not count. E-mail addresses are left out:
+    equal ones are one customer already, and similar ones say no more than the names they are made of. The same
+    records and seed give the same pairs.
 
     Args:
         threshold: the least probability, of 1.
@@ -55,12 +56,14 @@ def likely_pairs(records: pa.Table, *, threshold: float, seed: int = 1) -> pa.Ta
         return PAIRS.empty_table()
     with _quiet():
         found = _predict(records.select(["record_id", *present]), present, blocks, threshold, seed)
-    rows = sorted((_row(pair, present) for pair in found), key=lambda row: (row["record_id_a"], row["record_id_b"]))
+    rows = sorted(
+        (_row(pair, present) for pair in found), key=lambda row: (row["record_id_a"], row["record_id_b"])
+    )
     return pa.Table.from_pylist(rows, PAIRS)
 
 
 def _predict(
-    records: pa.Table, present: list[str], blocks: list[tuple[str, ...]], threshold: float, seed: int
+    records: pa.Table, present: list[str], blocks: Sequence[tuple[str, ...]], threshold: float, seed: int
 ) -> list[dict[str, Any]]:
     from splink import DuckDBAPI, Linker, SettingsCreator, block_on
     from splink.internals.exceptions import EMTrainingException
@@ -70,12 +73,9 @@ def _predict(
         unique_id_column_name="record_id",
         comparisons=[_comparison(name) for name in present],
         blocking_rules_to_generate_predictions=[block_on(*block) for block in blocks],
+        probability_two_random_records_match=_share_of_true_pairs(records, present),
     )
     linker = Linker(DuckDBAPI().register(records), settings, log_level=None, validate_settings=False)
-    sure = [("first_name", "last_name", "birth_date"), ("email",)]
-    rules = [block_on(*columns) for columns in sure if set(columns) <= set(present)]
-    if rules:
-        linker.training.estimate_probability_two_random_records_match(rules, recall=_RECALL_OF_SURE_PAIRS)
     linker.training.estimate_u_using_random_sampling(max_pairs=_SAMPLE_PAIRS, seed=seed)
     for block in (block for block in _LEARNED_FROM if block in blocks and _repeats(records, block)):
         try:
@@ -86,6 +86,14 @@ def _predict(
     return list(predicted.as_record_list())
 
 
+def _share_of_true_pairs(records: pa.Table, present: list[str]) -> float:
+    """Of all pairs of records, roughly how many are one person."""
+    sure = max(
+        (_agreeing_pairs(records, columns) for columns in _SURE if set(columns) <= set(present)), default=0
+    )
+    return max(sure, _LEAST_DOUBLES * len(records)) / (len(records) * (len(records) - 1) / 2)
+
+
 def _comparison(name: str) -> Any:
     import splink.comparison_library as library
 
@@ -93,15 +101,19 @@ def _comparison(name: str) -> Any:
         return library.JaroWinklerAtThresholds(name, [0.92, 0.8]).configure(term_frequency_adjustments=True)
     if name == "birth_date":
         return library.DateOfBirthComparison(name, input_is_string=True)
-    if name == "email":
-        return library.EmailComparison(name)
     return library.ExactMatch(name).configure(term_frequency_adjustments=True)
 
 
 def _repeats(records: pa.Table, block: tuple[str, ...]) -> bool:
     """Whether two records agree on all the columns."""
-    named = records.select(block).drop_null()
-    return len(named.group_by(list(block)).aggregate([])) < len(named)
+    return _agreeing_pairs(records, block) > 0
+
+
+def _agreeing_pairs(records: pa.Table, columns: tuple[str, ...]) -> int:
+    """How many pairs of records agree on all the columns."""
+    named = records.select(columns).drop_null()
+    sizes = named.group_by(list(columns)).aggregate([([], "count_all")])["count_all"].to_numpy()
+    return int((sizes * (sizes - 1) // 2).sum())
 
 
 def _row(pair: dict[str, Any], present: list[str]) -> dict[str, Any]:

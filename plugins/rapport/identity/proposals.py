@@ -11,7 +11,7 @@ from rapport.identity.matching import LABELS, PAIRS, RECORDS, likely_pairs, norm
 _CUSTOMERS = """
     select
         customers.customer_id, customers.first_name, customers.last_name, born.birth_date, customers.city,
-        customers.postal_code, customers.email
+        customers.postal_code
     from marts.customers
     left join (
         select identifiers.customer_id, min(contacts.birth_date)::text as birth_date

@@ -45,7 +45,9 @@ _WAITING = """
         where
             decision = 'shared' and decisions.kind_a = reviews.kind and decisions.source_a = reviews.source
             and decisions.value_a = reviews.value
-            and not exists (select from identity.decisions as others where others.undoes = decisions.decision_id)
+            and not exists (
+                select from identity.decisions as others where others.undoes = decisions.decision_id
+            )
     )
 """
 
