@@ -1,6 +1,6 @@
 """The customer view: what identity costs beside label propagation, and how right its proposals are.
 
-`python benchmarks/customer_view.py [identity|proposals]`; each part is a module in parts/ that gives measures.
+`python benchmarks/customer_view.py [identity|proposals]`; each part is a module in parts/.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""How many proposed merges are right, and how many of the right ones are proposed, where the truth is known."""
+"""How many proposed merges are right, and how many right ones are proposed, where the truth is known."""
 
 import csv
 import os

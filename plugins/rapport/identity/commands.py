@@ -147,7 +147,7 @@ def list_decisions() -> None:
 
 @identity_app.command()
 def review() -> None:
-    """List the identifiers that stopped linking, with whom they would join, and the merges that are proposed."""
+    """List the identifiers that stopped linking, with whom they would join, and proposed merges."""
     from rapport.identity import review as reviewing
 
     with _warehouse() as (connection, _):

@@ -40,7 +40,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Member:
-    """An identifier of a customer, how it is reached from the one that was asked about, and when it was seen."""
+    """An identifier of a customer, how it is reached from the one asked about, and when it was seen."""
 
     identifier: Identifier
     first_seen_at: datetime

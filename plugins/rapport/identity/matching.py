@@ -44,8 +44,8 @@ def likely_pairs(records: pa.Table, *, threshold: float, seed: int = 1) -> pa.Ta
 
     The weights of each kind of agreement are estimated from the records themselves (EM), so that a common
     name counts less than a rare one and a column that is empty does not count. E-mail addresses are left out:
-    equal ones are one customer already, and similar ones say no more than the names they are made of. The same
-    records and seed give the same pairs.
+    equal ones are one customer already, and similar ones say no more than the names they are made of.
+    The same records and seed give the same pairs.
 
     Args:
         threshold: the least probability, of 1.
