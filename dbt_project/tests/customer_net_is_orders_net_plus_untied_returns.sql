@@ -1,13 +1,18 @@
+{%- set of_changed_customers = "customer_id in (select customer_id from " ~ ref('int_changed_customers') ~ ")"
+    if var('since_run_id') is not none else 'true' -%}
 with orders as (
     select * from {{ ref('orders') }}
+    where {{ of_changed_customers }}
 ),
 
 returns as (
     select * from {{ ref('returns') }}
+    where {{ of_changed_customers }}
 ),
 
 customer_revenue as (
     select * from {{ ref('customer_revenue') }}
+    where {{ of_changed_customers }}
 ),
 
 parts as (

@@ -1,18 +1,26 @@
 -- Of no product of an order do more units come back, as lines tied to it, than it holds.
 with lines as (
-    select * from {{ ref('order_lines') }}
-    where not is_return
+    select lines.* from {{ ref('order_lines') }} as lines
+    {% if var('since_run_id') is not none -%}
+    inner join {{ ref('int_changed_order_nets') }} as changed
+        on lines.source = changed.source and lines.order_id = changed.order_id
+    {%- endif %}
+    where not lines.is_return
 ),
 
 returned as (
     select
-        source,
-        tied_order_id as order_id,
-        product_id,
-        sum(quantity) as quantity
-    from {{ ref('returns') }}
-    where origin = 'line' and tied_order_id is not null
-    group by source, tied_order_id, product_id
+        returns.source,
+        returns.tied_order_id as order_id,
+        returns.product_id,
+        sum(returns.quantity) as quantity
+    from {{ ref('int_returns_combined') }} as returns
+    {% if var('since_run_id') is not none -%}
+    inner join {{ ref('int_changed_order_nets') }} as changed
+        on returns.source = changed.source and returns.tied_order_id = changed.order_id
+    {%- endif %}
+    where returns.origin = 'line' and returns.tied_order_id is not null
+    group by returns.source, returns.tied_order_id, returns.product_id
 ),
 
 returned_orders as (

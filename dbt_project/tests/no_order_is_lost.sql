@@ -1,15 +1,25 @@
 -- Every order with a line of positive quantity that staging shows is in the mart, with its lines' amount.
 with lines as (
     select * from {{ ref('stg_order_lines') }}
-    where quantity > 0
+    where
+        quantity > 0
+        {% if var('since_run_id') is not none -%}
+        and {{ among(['source', 'order_id'], ref('int_changed_orders')) }}
+        {%- endif %}
 ),
 
 deleted_orders as (
     select * from {{ ref('stg_deleted_orders') }}
+    {% if var('since_run_id') is not none -%}
+    where {{ among(['source', 'order_id'], ref('int_changed_orders')) }}
+    {%- endif %}
 ),
 
 orders as (
     select * from {{ ref('orders') }}
+    {% if var('since_run_id') is not none -%}
+    where {{ among(['source', 'order_id'], ref('int_changed_orders')) }}
+    {%- endif %}
 ),
 
 delivered as (

@@ -1,11 +1,18 @@
 -- The pieces of a return line add up to the line, in units and in money.
 with lines as (
     select * from {{ ref('order_lines') }}
-    where is_return
+    where
+        is_return
+        {% if var('since_run_id') is not none -%}
+        and {{ among(['source', 'order_id'], ref('int_changed_returned_orders')) }}
+        {%- endif %}
 ),
 
 pieces as (
     select * from {{ ref('int_return_lines_tied') }}
+    {% if var('since_run_id') is not none -%}
+    where {{ among(['source', 'order_id'], ref('int_changed_returned_orders')) }}
+    {%- endif %}
 ),
 
 sums as (

@@ -66,6 +66,23 @@ TICKETS = """
     from marts.tickets
 """
 
+PRODUCTS = """
+    select product_id, line_count, quantity::int as quantity, gross_revenue as gross, customer_count,
+        returned_quantity::int as returned_quantity, returned_amount as returned
+    from marts.products
+"""
+
+AFFINITY = """
+    select product_id, other_product_id, order_count, product_order_count, other_order_count, basket_count
+    from marts.product_affinity
+"""
+
+COHORTS = """
+    select to_char(cohort_month, 'YYYY-MM') as cohort, months_since, customer_count, active_customer_count,
+        order_count, net_revenue
+    from marts.cohorts
+"""
+
 NOT_IN_THE_LOG = """
     select
         count(first_replied_at) as replied,

@@ -9,6 +9,7 @@ from shutil import rmtree
 from typing import Any
 
 import independent_count
+import independent_products
 import mart_figures
 import pandas as pd
 import pytest
@@ -37,6 +38,9 @@ class Seen:
     not_in_the_log: dict[str, Any]
     customers: pd.DataFrame
     orders: pd.DataFrame
+    products: pd.DataFrame
+    affinity: pd.DataFrame
+    cohorts: pd.DataFrame
     won_back: int
     mails: list[Path]
 
@@ -61,6 +65,9 @@ def read(home: Path, run: MeasuredRun) -> Seen:
         mails=[path for path in (home / "mailbox").glob("*/*") if path.is_file()],
         customers=mart_figures.frame(url, mart_figures.SHOP_CUSTOMERS).set_index("number").sort_index(),
         orders=mart_figures.frame(url, "select * from marts.orders").set_index("order_id").sort_index(),
+        products=mart_figures.frame(url, mart_figures.PRODUCTS).set_index("product_id").sort_index(),
+        affinity=mart_figures.frame(url, mart_figures.AFFINITY),
+        cohorts=mart_figures.frame(url, mart_figures.COHORTS),
     )
 
 
@@ -151,6 +158,28 @@ def test_each_order_equals_the_independent_count(december: Seen, lines: pd.DataF
         }
     )
     assert differences(found, expected.astype("object")) == {}
+
+
+def test_each_product_equals_the_independent_count(december: Seen, lines: pd.DataFrame):
+    expected = independent_products.products(lines).sort_index()
+    assert differences(december.products, expected) == {}
+    assert len(expected) > 3_000
+
+
+def test_pairs_of_products_equal_the_independent_count(december: Seen, lines: pd.DataFrame):
+    expected = independent_products.affinity(
+        lines, AS_OF - pd.Timedelta(days=90), min_orders=5, min_support="0.01", max_products=50
+    )
+    assert {tuple(row[:2]): tuple(row[2:]) for row in december.affinity.itertuples(index=False)} == expected
+    assert len(expected) > 100
+
+
+def test_cohorts_equal_the_independent_count(december: Seen, lines: pd.DataFrame):
+    expected = independent_products.cohorts(lines)
+    found = {tuple(row[:2]): tuple(row[2:]) for row in december.cohorts.itertuples(index=False)}
+    quiet = {cell for cell in found if cell not in expected}
+    assert all(found[cell][1:] == (0, 0, 0) for cell in quiet)
+    assert {cell: found[cell] for cell in found if cell not in quiet} == expected
 
 
 def test_people_and_visits_equal_the_independent_count(

@@ -8,5 +8,6 @@ select
     order_count,
     gross_amount,
     returned_amount,
+    discount_amount,
     net_amount
 from revenue

@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 with lines as (
     select * from {{ ref('int_order_lines_identified') }}
 )
@@ -20,5 +22,6 @@ select
     amount,
     discount_amount,
     tax_amount,
-    quantity < 0 as is_return
+    quantity < 0 as is_return,
+    run_id
 from lines

@@ -1,9 +1,24 @@
-with orders as (
-    select * from {{ ref('int_orders_summed') }}
+{{ config(
+    materialized='incremental',
+    pre_hook="{{ forget(ref('int_changed_order_nets'), ['source', 'order_id']) }}",
+) }}
+
+with changed as (
+    select * from {{ ref('int_changed_order_nets') }}
+),
+
+orders as (
+    select orders.* from {{ ref('int_orders_summed') }} as orders
+    {% if is_incremental() -%}
+    inner join changed on orders.source = changed.source and orders.order_id = changed.order_id
+    {%- endif %}
 ),
 
 returns as (
     select * from {{ ref('int_returns_combined') }}
+    {% if is_incremental() -%}
+    where tied_order_id = any(array(select changed.order_id from changed))
+    {%- endif %}
 ),
 
 returned as (
@@ -36,9 +51,12 @@ select
     orders.shipping_amount,
     orders.total_amount,
     orders.prices_include_tax,
+    orders.discount_granted,
+    orders.header_difference,
     orders.order_status,
     orders.sales_channel,
-    orders.cancelled_at
+    orders.cancelled_at,
+    {{ run_id() }} as run_id
 from orders
 left join returned
     on orders.source = returned.source and orders.order_id = returned.order_id

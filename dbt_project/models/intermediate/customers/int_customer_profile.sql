@@ -3,7 +3,6 @@
 {#- Whom to believe: a CRM is kept by people, an order is written to be delivered, the rest is by the way. -#}
 {%- set streams = [
     {'model': 'stg_contacts', 'seen_at': 'updated_at', 'precedence': 1},
-    {'model': 'stg_orders', 'seen_at': 'ordered_at', 'precedence': 2},
     {'model': 'stg_refunds', 'seen_at': 'refunded_at', 'precedence': 3},
     {'model': 'stg_web_events', 'seen_at': 'occurred_at', 'precedence': 3},
     {'model': 'stg_tickets', 'seen_at': 'updated_at', 'precedence': 3},
@@ -17,8 +16,8 @@ with identifiers as (
     select * from {{ ref('stg_identifiers') }}
 ),
 
-order_lines as (
-    select * from {{ ref('int_order_lines_identified') }}
+buyers as (
+    select * from {{ ref('int_order_buyers') }}
 ),
 
 records as (
@@ -42,7 +41,7 @@ records as (
         cast(null as text) as company_name,
         2 as precedence,
         ordered_at as seen_at
-    from order_lines
+    from buyers
 ),
 
 descriptions as (

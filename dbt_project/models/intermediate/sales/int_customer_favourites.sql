@@ -1,31 +1,28 @@
-{{ config(indexes=[{'columns': ['customer_id'], 'unique': true}]) }}
+{{ config(
+    materialized='incremental',
+    pre_hook="{{ forget(ref('int_changed_customers'), ['customer_id']) }}",
+    indexes=[{'columns': ['customer_id'], 'unique': true}],
+) }}
 
-with lines as (
-    select * from {{ ref('int_order_lines_identified') }}
-    where customer_id is not null and quantity > 0 and coalesce(line_kind, 'product') = 'product'
+with changed as (
+    select * from {{ ref('int_changed_customers') }}
 ),
 
 purchases as (
-    select
-        customer_id,
-        source,
-        product_id,
-        category,
-        max(product_name) as product_name,
-        count(*) as line_count,
-        sum(quantity) as quantity
-    from lines
-    group by customer_id, source, product_id, category
+    select purchases.* from {{ ref('int_customer_products') }} as purchases
+    {% if is_incremental() -%}
+    inner join changed on purchases.customer_id = changed.customer_id
+    {%- endif %}
 ),
 
 products as (
     select distinct on (customer_id)
         customer_id,
-        coalesce(max(product_name), product_id) as favourite_product
+        coalesce(max(product_name), product_key) as favourite_product
     from purchases
-    where product_id is not null
-    group by customer_id, source, product_id
-    order by customer_id, sum(line_count) desc, sum(quantity) desc, source, product_id
+    where product_key <> ''
+    group by customer_id, source, product_key
+    order by customer_id, sum(line_count) desc, sum(quantity) desc, source, product_key
 ),
 
 categories as (
@@ -47,4 +44,7 @@ favourites as (
     full join categories on products.customer_id = categories.customer_id
 )
 
-select * from favourites
+select
+    *,
+    {{ run_id() }} as run_id
+from favourites

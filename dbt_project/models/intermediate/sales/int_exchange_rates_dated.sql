@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 with exchange_rates as (
     select * from {{ ref('exchange_rates') }}
 ),

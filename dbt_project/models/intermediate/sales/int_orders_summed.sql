@@ -1,10 +1,31 @@
-with lines as (
-    select * from {{ ref('int_order_lines_identified') }}
-    where quantity > 0
+{{ config(
+    materialized='incremental',
+    pre_hook="{{ forget(ref('int_changed_orders'), ['source', 'order_id']) }}",
+    indexes=[
+        {'columns': ['order_id', 'source'], 'unique': true},
+        {'columns': ['customer_id']},
+        {'columns': ['ordered_at']},
+        {'columns': ['run_id']},
+    ],
+) }}
+
+with changed as (
+    select * from {{ ref('int_changed_orders') }}
+),
+
+lines as (
+    select lines.* from {{ ref('int_order_lines_identified') }} as lines
+    {% if is_incremental() -%}
+    inner join changed on lines.source = changed.source and lines.order_id = changed.order_id
+    {%- endif %}
+    where lines.quantity > 0
 ),
 
 headers as (
     select * from {{ ref('stg_orders') }}
+    {% if is_incremental() -%}
+    where {{ among(['source', 'order_id'], 'changed') }}
+    {%- endif %}
 ),
 
 summed as (
@@ -16,6 +37,9 @@ summed as (
         count(*) as line_count,
         sum(quantity) as quantity,
         sum(amount) as gross_amount,
+        sum(amount) filter (where line_kind = 'discount') as discount_lines_amount,
+        sum(amount) filter (where line_kind = 'shipping') as shipping_lines_amount,
+        sum(discount_amount) as line_discount_amount,
         min(currency) as currency,
         count(currency) = 0
         or (count(currency) = count(*) and min(currency) = max(currency)) as has_one_currency,
@@ -41,6 +65,29 @@ orders as (
         headers.shipping_amount,
         headers.total_amount,
         headers.prices_include_tax,
+        -- What the header says once may stand among the lines once more; only one of the two counts.
+        case
+            when summed.has_one_currency then coalesce(
+                headers.discount_amount,
+                summed.line_discount_amount - coalesce(summed.discount_lines_amount, 0),
+                -summed.discount_lines_amount,
+                0
+            )
+        end as discount_granted,
+        case
+            when summed.has_one_currency then headers.total_amount - (
+                summed.gross_amount
+                - case
+                    when summed.discount_lines_amount is null then coalesce(headers.discount_amount, 0)
+                    else 0
+                end
+                + case
+                    when summed.shipping_lines_amount is null then coalesce(headers.shipping_amount, 0)
+                    else 0
+                end
+                + case when headers.prices_include_tax then 0 else coalesce(headers.tax_amount, 0) end
+            )
+        end as header_difference,
         coalesce(headers.order_status, summed.order_status) as order_status,
         coalesce(headers.sales_channel, summed.sales_channel) as sales_channel,
         headers.cancelled_at
@@ -49,4 +96,7 @@ orders as (
         on summed.source = headers.source and summed.order_id = headers.order_id
 )
 
-select * from orders
+select
+    *,
+    {{ run_id() }} as run_id
+from orders

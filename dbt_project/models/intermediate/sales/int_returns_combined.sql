@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 with return_lines as (
     select * from {{ ref('int_return_lines_tied') }}
 ),
@@ -9,32 +11,40 @@ refunds as (
 combined as (
     select
         source,
-        'line:' || line_key || coalesce(':' || tied_order_id, '') as return_key,
+        return_key,
         'line' as origin,
         'return' as kind,
         order_id,
         tied_order_id,
         customer_id,
         product_id,
+        true as has_goods,
+        true as is_counted,
         currency,
         quantity,
         amount,
-        returned_at
+        amount as stated_amount,
+        returned_at,
+        run_id
     from return_lines
     union all
     select
         source,
-        'refund:' || refund_id as return_key,
+        return_key,
         'refund' as origin,
         kind,
         order_id,
         tied_order_id,
         customer_id,
         product_id,
+        has_goods,
+        is_counted,
         currency,
         quantity,
         amount,
-        returned_at
+        stated_amount,
+        returned_at,
+        run_id
     from refunds
 )
 

@@ -1,36 +1,49 @@
+{{ config(
+    materialized='incremental',
+    pre_hook="{{ forget(ref('int_changed_customer_products'), ['customer_id', 'source', 'product_id']) }}",
+    indexes=[{'columns': ['customer_id', 'product_id']}],
+) }}
+
 -- The units that a customer has of a product, as a stack: a purchase puts the levels (level_before,
 -- level_after] on top, a return takes (level_after, level_before] off.
-with lines as (
-    select * from {{ ref('int_order_lines_identified') }}
+with changed as (
+    select * from {{ ref('int_changed_customer_products') }}
 ),
 
-returned_products as (
+lines as (
+    select lines.* from {{ ref('int_order_lines_identified') }} as lines
+    {% if is_incremental() -%}
+    inner join changed
+        on
+            lines.customer_id = changed.customer_id
+            and lines.source = changed.source
+            and lines.product_id = changed.product_id
+    {%- endif %}
+    where lines.quantity <> 0 and lines.customer_id is not null and lines.product_id is not null
+),
+
+stacks as (
     select distinct
         customer_id,
         source,
         product_id,
         currency
     from lines
-    where quantity < 0 and customer_id is not null and product_id is not null
-),
-
-stacks as (
-    select
-        *,
-        row_number() over (order by customer_id, source, product_id, currency) as stack_id
-    from returned_products
+    where quantity < 0
 ),
 
 -- Returns before purchases of the same instant: only an earlier purchase can be returned.
 movements as (
     select
-        stacks.stack_id,
+        lines.customer_id,
         lines.source,
+        lines.product_id,
+        lines.currency,
         lines.line_key,
         lines.order_id,
         lines.quantity,
         row_number() over (
-            partition by stacks.stack_id
+            partition by lines.customer_id, lines.source, lines.product_id, lines.currency
             order by lines.ordered_at, lines.quantity > 0, lines.order_id, lines.batch_id, lines.line_number
         ) as position
     from lines
@@ -40,35 +53,36 @@ movements as (
             and lines.source = stacks.source
             and lines.product_id = stacks.product_id
             and lines.currency is not distinct from stacks.currency
-    where lines.quantity <> 0
 ),
 
 balances as (
     select
         *,
-        sum(quantity) over (partition by stack_id order by position) as balance
+        sum(quantity) over stack as balance
     from movements
+    window stack as (partition by customer_id, source, product_id, currency order by position)
 ),
 
 -- A return of what was never bought makes no debt: the stack is empty at worst.
 levels as (
     select
         *,
-        balance - least(0, min(balance) over (partition by stack_id order by position)) as level_after
+        balance - least(0, min(balance) over stack) as level_after
     from balances
-),
-
-stacked as (
-    select
-        stack_id,
-        position,
-        source,
-        line_key,
-        order_id,
-        quantity,
-        coalesce(lag(level_after) over (partition by stack_id order by position), 0) as level_before,
-        level_after
-    from levels
+    window stack as (partition by customer_id, source, product_id, currency order by position)
 )
 
-select * from stacked
+select
+    customer_id,
+    source,
+    product_id,
+    currency,
+    position,
+    line_key,
+    order_id,
+    quantity,
+    coalesce(lag(level_after) over stack, 0) as level_before,
+    level_after,
+    {{ run_id() }} as run_id
+from levels
+window stack as (partition by customer_id, source, product_id, currency order by position)

@@ -1,0 +1,3 @@
+{% macro month_of(moment) -%}
+    cast(date_trunc('month', {{ moment }} at time zone 'UTC') as date)
+{%- endmacro %}

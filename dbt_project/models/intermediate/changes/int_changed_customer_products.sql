@@ -1,0 +1,31 @@
+with removed as (
+    select * from {{ ref('stg_removed_keys') }}
+    where kind = 'line'
+),
+
+lines as (
+    select * from {{ ref('int_order_lines_identified') }}
+    where {{ written_since() }}
+),
+
+changed as (
+    select
+        key ->> 0 as customer_id,
+        key ->> 1 as source,
+        key ->> 2 as product_id
+    from removed
+    union
+    select
+        customer_id,
+        source,
+        product_id
+    from lines
+)
+
+select
+    customer_id,
+    source,
+    product_id,
+    coalesce(product_id, '') as product_key
+from changed
+where customer_id is not null

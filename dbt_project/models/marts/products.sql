@@ -1,0 +1,83 @@
+with months as (
+    select * from {{ ref('int_product_months') }}
+),
+
+customer_products as (
+    select distinct
+        source,
+        product_key as product_id,
+        customer_id
+    from {{ ref('int_customer_products') }}
+),
+
+returns as (
+    select
+        returns.*,
+        {{ reporting_amount(
+            'returns.amount', 'returns.currency', 'coalesce(orders.ordered_at, returns.returned_at)'
+        ) }} as reporting_amount
+    from {{ ref('int_returns_combined') }} as returns
+    left join {{ ref('int_orders_summed') }} as orders
+        on returns.source = orders.source and returns.tied_order_id = orders.order_id
+    where returns.has_goods and returns.is_counted and returns.product_id is not null
+),
+
+sold as (
+    select
+        source,
+        product_id,
+        (array_agg(product_name order by month desc, last_sold_at desc, currency) filter (
+            where product_name is not null
+        ))[1] as product_name,
+        (array_agg(category order by month desc, last_sold_at desc, currency) filter (
+            where category is not null
+        ))[1] as category,
+        cast(sum(line_count) as bigint) as line_count,
+        sum(quantity) as quantity,
+        case when bool_and(reporting_amount is not null) then sum(reporting_amount) end as gross_revenue,
+        min(first_sold_at) as first_sold_at,
+        max(last_sold_at) as last_sold_at
+    from months
+    group by source, product_id
+),
+
+returned as (
+    select
+        source,
+        product_id,
+        coalesce(sum(quantity), 0) as returned_quantity,
+        case when bool_and(reporting_amount is not null) then sum(reporting_amount) end as returned_amount
+    from returns
+    group by source, product_id
+),
+
+buyers as (
+    select
+        source,
+        product_id,
+        count(*) as customer_count
+    from customer_products
+    group by source, product_id
+)
+
+select
+    sold.source,
+    sold.product_id,
+    sold.source || ':' || sold.product_id as product_key,
+    sold.product_name,
+    sold.category,
+    sold.line_count,
+    sold.quantity,
+    coalesce(buyers.customer_count, 0) as customer_count,
+    sold.gross_revenue,
+    case when returned.product_id is null then 0 else returned.returned_amount end as returned_amount,
+    sold.gross_revenue
+    + case when returned.product_id is null then 0 else returned.returned_amount end as net_revenue,
+    cast('{{ var("reporting_currency") }}' as text) as reporting_currency,
+    coalesce(returned.returned_quantity, 0) as returned_quantity,
+    coalesce(returned.returned_quantity, 0) / sold.quantity as return_rate,
+    sold.first_sold_at,
+    sold.last_sold_at
+from sold
+left join returned on sold.source = returned.source and sold.product_id = returned.product_id
+left join buyers on sold.source = buyers.source and sold.product_id = buyers.product_id

@@ -1,0 +1,5 @@
+select distinct
+    source,
+    order_id
+from {{ source('raw', 'orders') }}
+where {{ newly_seen('orders') }}

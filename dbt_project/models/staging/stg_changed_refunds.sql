@@ -1,0 +1,5 @@
+select distinct
+    source,
+    refund_id
+from {{ source('raw', 'refunds') }}
+where {{ newly_seen('refunds') }}

@@ -1,0 +1,147 @@
+"""Every measure of sales in the marts equals a second count of the same rows, to the cent."""
+
+from decimal import Decimal
+
+import parcels
+import psycopg
+import pytest
+from sales_count import Sales
+
+from rapport.demo.shop import END
+
+
+@pytest.fixture(scope="module")
+def sales(built_shop: parcels.BuiltShop) -> Sales:
+    return Sales(built_shop.url, END)
+
+
+@pytest.fixture(scope="module")
+def marts(built_shop: parcels.BuiltShop):
+    with psycopg.connect(built_shop.url, options="-c timezone=UTC") as connection:
+        yield lambda query: connection.execute(query).fetchall()
+
+
+def test_orders(sales: Sales, marts) -> None:
+    found = {
+        order_id: (customer, *rest)
+        for order_id, customer, *rest in marts(
+            """
+            select order_id, customer_id, ordered_at, gross_amount, net_amount, discount_granted,
+                header_difference, line_count
+            from marts.orders
+            """
+        )
+    }
+    names = ("customer", "ordered_at", "gross", "net", "discount_granted", "header_difference", "line_count")
+    assert found == {
+        order_id: tuple(order[name] for name in names) for order_id, order in sales.orders.items()
+    }
+    assert sum(order["discount_granted"] for order in sales.orders.values()) > 0
+
+
+def test_returns(sales: Sales, marts) -> None:
+    columns = (
+        "origin, order_id, tied_order_id, customer_id, product_id, quantity, has_goods, amount, returned_at"
+    )
+    names = (
+        "origin",
+        "order_id",
+        "tied_order_id",
+        "customer",
+        "product_id",
+        "quantity",
+        "has_goods",
+        "amount",
+        "at",
+    )
+    found = marts(f"select {columns} from marts.returns")
+    expected = [tuple(piece[name] for name in names) for piece in sales.returns]
+    assert sorted(found, key=str) == sorted(expected, key=str)
+    assert {piece["origin"] for piece in sales.returns} == {"line", "refund"}
+
+
+def test_customers(sales: Sales, marts) -> None:
+    found = {
+        customer: tuple(rest)
+        for customer, *rest in marts(
+            """
+            select customer_id, order_count, gross_revenue, returned_amount, net_revenue, discount_amount,
+                first_order_at, last_order_at, recency_score, frequency_score, monetary_score
+            from intermediate.int_customer_orders
+            """
+        )
+    }
+    expected = {
+        customer: (
+            len(own["orders"]), own["gross"], own["returned"], own["net"], own["discount"],
+            own["first"], own["last"], own.get("recency"), own.get("frequency"), own.get("monetary"),
+        )
+        for customer, own in sales.customers.items()
+    }  # fmt: skip
+    assert found == expected
+    means = marts(
+        """
+        select customer_id, average_order_value, average_days_between_orders
+        from intermediate.int_customer_orders
+        """
+    )
+    for customer, value, days in means:
+        own = sales.customers[customer]
+        assert (value is None) == (not own["orders"])
+        assert value is None or value == pytest.approx(own["gross"] / len(own["orders"]))
+        assert (days is None) == (own["days_between"] is None)
+        assert days is None or float(days) == pytest.approx(own["days_between"], rel=1e-9)
+
+
+def test_customer_revenue(sales: Sales, marts) -> None:
+    found = marts(
+        """
+        select customer_id, currency, order_count, gross_amount, returned_amount, discount_amount, net_amount
+        from marts.customer_revenue
+        """
+    )
+    assert {row[0]: row[1:] for row in found} == {
+        customer: ("EUR", len(own["orders"]), own["gross"], own["returned"], own["discount"], own["net"])
+        for customer, own in sales.customers.items()
+    }
+
+
+def test_favourites(sales: Sales, marts) -> None:
+    found = marts(
+        "select customer_id, favourite_product, favourite_category from intermediate.int_customer_favourites"
+    )
+    assert {customer: tuple(rest) for customer, *rest in found} == sales.favourites()
+
+
+def test_products(sales: Sales, marts) -> None:
+    found = marts(
+        """
+        select product_id, line_count, quantity, gross_revenue, customer_count, returned_quantity,
+            returned_amount, net_revenue, return_rate
+        from marts.products
+        """
+    )
+    expected = sales.products()
+    assert {row[0]: tuple(row[1:7]) for row in found} == expected
+    for product_id, _, quantity, gross, _, back, returned, net, rate in found:
+        assert net == gross + returned
+        assert rate == pytest.approx(back / quantity), product_id
+    assert sum(product[4] for product in expected.values()) > 0
+
+
+def test_cohorts(sales: Sales, marts) -> None:
+    found = marts(
+        """
+        select to_char(cohort_month, 'YYYY-MM'), months_since, customer_count, active_customer_count,
+            order_count, net_revenue, retention
+        from marts.cohorts
+        """
+    )
+    expected = sales.cohorts()
+    assert {row[:2]: row[2:6] for row in found} == expected
+    for month, since, size, active, *_, retention in found:
+        assert retention == pytest.approx(Decimal(active) / size), (month, since)
+    untied = sum((own["returned"] for own in sales.customers.values() if not own["orders"]), Decimal(0))
+    assert sum(cell[3] for cell in expected.values()) + untied == sum(
+        own["net"] for own in sales.customers.values()
+    )
