@@ -118,7 +118,17 @@ def test_months_can_be_dropped(feed: Feed, landing: Path, warehouse_url: str, qu
 def test_statistics_follow_a_load_where_it_wrote(
     feed: Feed, landing: Path, warehouse_url: str, query: Query
 ) -> None:
-    write(landing / "shop.csv", *[(f"{n}", "2026-04-10") for n in range(3)])
+    write(landing / "shop1.csv", *[(f"{n}", "2026-04-10") for n in range(1000)])
     load_feed(warehouse_url, feed)
-    assert query("select reltuples from pg_class where oid = 'raw.web_events_2026_04'::regclass") == [(3.0,)]
-    assert query("select reltuples from pg_class where oid = 'raw.web_events_other'::regclass") == [(-1.0,)]
+    sizes = """
+        select relname, reltuples from pg_class
+        where relname in ('web_events', 'web_events_2026_04', 'web_events_2026_05') order by 1
+    """
+    assert query(sizes) == [("web_events", 1000.0), ("web_events_2026_04", 1000.0)]
+    write(landing / "shop2.csv", *[(f"m{n}", "2026-05-10") for n in range(50)])  # a twentieth, in a new month
+    load_feed(warehouse_url, feed)
+    assert query(sizes) == [
+        ("web_events", 1000.0),
+        ("web_events_2026_04", 1000.0),
+        ("web_events_2026_05", 50.0),
+    ]

@@ -24,6 +24,8 @@ KNOWN = sql.Identifier("known_events")
 # So many events in one delivery earn their month a partition; a few with a wrong clock do not.
 EVENTS_FOR_A_MONTH = 1000
 MONTHS_AHEAD = 2
+# Samples of 300 times as many rows from each partition; with the default of 100 a tenth of a load's time.
+STATISTICS_TARGET = 25
 
 
 @dataclass(frozen=True)
@@ -104,16 +106,34 @@ def find_known(connection: psycopg.Connection, feed: Feed, place: Place) -> bool
 
 
 def analyze(connection: psycopg.Connection) -> None:
-    """Renew the statistics of the partitions that were written to, and of no other."""
+    """Renew the planner's statistics, of the whole table or of the partitions that have grown by a tenth.
+
+    Those of the whole table cannot be renewed without those of each partition.
+    """
     connection.execute("select pg_stat_force_next_flush()")
-    for (table,) in connection.execute(
+    grown = connection.execute(
         """
-        select relname from pg_stat_user_tables
-        inner join pg_inherits on relid = inhrelid
-        where inhparent = 'raw.web_events'::regclass and n_mod_since_analyze > 0
+        with partitions as (
+            select pg_class.relname, reltuples, n_live_tup, n_mod_since_analyze
+            from pg_stat_user_tables
+            inner join pg_class on pg_class.oid = relid
+            inner join pg_inherits on relid = inhrelid
+            where inhparent = 'raw.web_events'::regclass
+        )
+
+        select 'web_events'
+        from pg_class
+        where oid = 'raw.web_events'::regclass
+            and (select sum(n_live_tup) from partitions) > 1.1 * greatest(reltuples, 0)
+        union all
+        select relname from partitions where n_mod_since_analyze > 0.1 * greatest(reltuples, 0)
         """
-    ).fetchall():
+    ).fetchall()
+    tables = [table for (table,) in grown]
+    connection.execute(sql.SQL("set default_statistics_target = {}").format(STATISTICS_TARGET))
+    for table in [STREAM] if STREAM in tables else tables:
         connection.execute(sql.SQL("analyze {}").format(sql.Identifier("raw", table)))
+    connection.execute("reset default_statistics_target")
 
 
 def event_months(connection: psycopg.Connection) -> list[EventMonth]:
