@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from rapport.errors import ConfigurationError, SourceUnavailable
+from rapport.landing import held
 from rapport.landing.load import FilesRefused, LoadCounts, load_feed, reload
 from rapport.settings import Settings
 from rapport.sources.configuration import read_feeds
@@ -317,3 +318,30 @@ def test_a_snapshot_reads_everything_and_notes_what_is_gone(
     assert query("select contact_id from raw.contacts where is_deleted") == [("1",)]
     shop_sqlite("insert into people values (1, 'Ann', '2026-01-01 10:00:00', null)")
     assert load_feed(warehouse_url, feed).rows_loaded == 1
+
+
+def test_a_held_reading_keeps_its_cursor_until_it_is_decided(
+    make_feed: MakeFeed, shop_postgres: str, warehouse_url: str, query: Query
+) -> None:
+    feed = make_feed()
+    with psycopg.connect(shop_postgres) as shop:
+        shop.execute(
+            "insert into people select 100 + n, 'Nobody', null, null from generate_series(1, 20) as n"
+        )
+    with pytest.raises(FilesRefused, match="20 of 22 rows would be rejected"):
+        load_feed(warehouse_url, feed)
+    assert query("select count(*) from ops.source_cursors") == [(0,)]
+    with psycopg.connect(shop_postgres) as shop:
+        shop.execute("insert into people values (3, 'Cid', '2026-01-02 09:59+00', null)")
+    with psycopg.connect(warehouse_url) as connection:
+        held.accept(connection, feed.name)
+    assert load_feed(warehouse_url, feed) == LoadCounts(23, 3, 0, 20)
+    assert query("select count(*) from ops.load_batches where state = 'held' and superseded_at is null") == [
+        (0,)
+    ]
+    with psycopg.connect(shop_postgres) as shop:
+        shop.execute(
+            "insert into people select 200 + n, 'Nobody', null, null from generate_series(1, 20) as n"
+        )
+    with pytest.raises(FilesRefused, match="40 of"):
+        load_feed(warehouse_url, feed)
