@@ -159,7 +159,7 @@ def sources_check(config: Config = None) -> None:
     feeds = read_feeds(settings)
     for feed in feeds:
         print(f"{feed.name}: {feed.source} fills {feed.stream} ({feed.mode})")
-    print(f"{len(feeds)} source files in {settings.config / 'sources'} are right")
+    print(f"{len(feeds)} feeds in {settings.config / 'sources'} are right")
 
 
 @campaigns_app.command("check")
