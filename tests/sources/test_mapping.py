@@ -288,9 +288,11 @@ def test_values_of_people_are_masked_and_the_record_is_whole(make_feed: MakeFeed
 
 def test_columns_that_no_mapping_takes_are_the_payload(make_feed: MakeFeed) -> None:
     hard = 'a "quoted" \\ back\nline\ttab \x01 é'
+    signs = 'a \\"quoted\\\\" back \\n é'
     lines = mapped(make_feed(LINE), ROW | {"a": hard, 'b"': "2"}, ROW | {"a": None, 'b"': "3"}, ROW)
     payloads = [json.loads(line["payload"]) if line["payload"] else None for line in lines]
     assert payloads == [{"a": hard, 'b"': "2"}, {'b"': "3"}, None]
+    assert json.loads(mapped(make_feed(LINE), ROW | {"a": signs})[0]["payload"]) == {"a": signs}
 
 
 def test_phones_become_e164_with_the_rows_country(make_feed: MakeFeed) -> None:

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _NOT_PLAIN_ASCII = r"[^ !#-\[\]-~]"
+_CONTROL = r"[\x00-\x1f]"
 _MUST_BE_ESCAPED = r'["\\\x00-\x1f]'
 
 
@@ -45,6 +46,8 @@ def _in_ascii(column: pa.StringArray) -> pa.StringArray:
 def _escaped(column: pa.StringArray) -> pa.StringArray:
     if not pc.any(pc.match_substring_regex(column, _MUST_BE_ESCAPED)).as_py():
         return column
+    if not pc.any(pc.match_substring_regex(column, _CONTROL)).as_py():
+        return pc.replace_substring(pc.replace_substring(column, "\\", "\\\\"), '"', '\\"')
     encoded = column.dictionary_encode()
     escaped = [json.dumps(text, ensure_ascii=False)[1:-1] for text in encoded.dictionary.to_pylist()]
     return pa.array(escaped, pa.string()).take(encoded.indices)
