@@ -187,9 +187,10 @@ def test_before_the_calendar_begins_business_time_is_unknown(
         found = connection.execute(
             f"""
             select {render(models, "seconds", variables)}
-            from (values ('2010-12-31 23:59'::timestamptz), ('2011-01-01'), ('2011-01-05')) as moments (moment)
+            from (values (%s::timestamptz), (%s), (%s)) as moments (moment)
             order by moment
-            """  # type: ignore[arg-type]
+            """,  # type: ignore[arg-type]
+            [FIRST - timedelta(minutes=1), FIRST, FIRST + timedelta(days=4)],
         ).fetchall()
     finally:
         connection.rollback()
