@@ -189,13 +189,38 @@ def begin(observations_url: str) -> Callable[[], None]:
     return forget
 
 
-@settings(
-    parent=settings(deadline=None, derandomize=True, database=None),
-    max_examples=10,
+EXAMPLES = settings(
+    deadline=None,
+    derandomize=True,
+    database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
+
+
+@settings(parent=EXAMPLES, max_examples=10)
 @given(steps=steps)
 def test_run_by_run_is_as_at_once(
+    steps: list[tuple[list[Version], list[Decision]]],
+    observations_url: str,
+    begin: Callable[[], None],
+    open_run: Callable[..., ledger.Run],
+) -> None:
+    assert_run_by_run_is_as_at_once(steps, observations_url, begin, open_run)
+
+
+@pytest.mark.long
+@settings(parent=EXAMPLES, max_examples=250)
+@given(steps=steps)
+def test_run_by_run_is_as_at_once_in_many_more_ways(
+    steps: list[tuple[list[Version], list[Decision]]],
+    observations_url: str,
+    begin: Callable[[], None],
+    open_run: Callable[..., ledger.Run],
+) -> None:
+    assert_run_by_run_is_as_at_once(steps, observations_url, begin, open_run)
+
+
+def assert_run_by_run_is_as_at_once(
     steps: list[tuple[list[Version], list[Decision]]],
     observations_url: str,
     begin: Callable[[], None],

@@ -117,6 +117,10 @@ def test_a_proposal_waits_for_a_person_and_merges_nothing(known_people: str) -> 
         assert "birth date 1970-04-08" in proposal.evidence
         people = connection.execute("select count(distinct customer_id) from identity.identifiers").fetchone()
         assert people == (60,)
+        assert review.count(connection) == (0, 1)
+        connection.execute("update identity.identifiers set customer_id = 'c00' where customer_id = 'c01'")
+        assert review.count(connection) == (0, 0)
+        assert review.proposals(connection) == []
 
 
 def test_what_a_person_cut_apart_is_not_proposed_again(known_people: str) -> None:

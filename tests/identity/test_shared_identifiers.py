@@ -1,4 +1,4 @@
-"""Identifiers that many people share, placeholders, and spellings of one mailbox."""
+"""Identifiers that many people share, placeholders, and spellings of one mailbox, in a warehouse."""
 
 from collections.abc import Callable
 
@@ -6,13 +6,10 @@ import psycopg
 import pytest
 
 from rapport import ledger
-from rapport.errors import ConfigurationError
 from rapport.identity import decisions, resolve, review
-from rapport.identity.addresses import normal_form
-from rapport.identity.configuration import Folding, Guard, Identity, read_identity
+from rapport.identity.configuration import Guard, Identity
 from rapport.identity.decisions import Identifier
 from rapport.identity.resolve import resolve_identity
-from rapport.settings import PROJECT, Settings
 
 Observe = Callable[..., None]
 OpenRun = Callable[..., ledger.Run]
@@ -126,39 +123,3 @@ def test_an_international_domain_is_one_however_it_is_written(
     resolve_identity(warehouse_url, open_run(2))
     assert len(set(customers(warehouse_url, "email").values())) == 1
     assert len(customers(warehouse_url, "email")) == 2
-
-
-def test_dots_and_tags_are_kept_but_where_a_domain_drops_them() -> None:
-    folding = {"fold.example": Folding(plus_tags=True, dots=True)}
-    assert normal_form("an.na+news@fold.example", folding) == "anna@fold.example"
-    assert normal_form("an.na+news@keep.example", folding) == "an.na+news@keep.example"
-    assert normal_form("anna..x@fold.example", folding) == "anna..x@fold.example"  # no address by the rules
-
-
-def test_the_shipped_file_shows_the_defaults_and_takes_the_senders_addresses_in(settings: Settings) -> None:
-    assert read_identity(settings) == Identity()
-    (settings.config / "identity.yml").write_text((PROJECT / "config" / "identity.yml").read_text())
-    assert read_identity(settings) == Identity()
-    (settings.config / "sender.yml").write_text((PROJECT / "config" / "sender.yml").read_text())
-    own = set(read_identity(settings).placeholders.email) - set(Identity().placeholders.email)
-    assert own
-    assert all("@" in address for address in own)
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("guard: {link: 5}", r"identity\.yml: guard\.link is no key here; did you mean links\?"),
-        ("guard: {links: 0}", r"identity\.yml: guard\.links: .*greater than or equal to 1"),
-        (
-            "placeholders: {email: ['*']}",
-            r"identity\.yml: placeholders\.email\.0: '\*' would match everything",
-        ),
-        ("placeholders: {email: ['/(/']}", r"is no regular expression"),
-        ("email_folding: {me@x.example: {dots: true}}", r"is no domain; write it like gmail\.com"),
-    ],
-)
-def test_a_mistake_in_the_file_is_named(settings: Settings, text: str, sentence: str) -> None:
-    (settings.config / "identity.yml").write_text(text)
-    with pytest.raises(ConfigurationError, match=sentence):
-        read_identity(settings)

@@ -51,11 +51,19 @@ _WAITING = """
     )
 """
 
+# Both are customers still: a merge takes a proposal away.
+_OPEN = """
+    from identity.proposals
+    where
+        exists (select from identity.identifiers where identifiers.customer_id = proposals.customer_id_a)
+        and exists (select from identity.identifiers where identifiers.customer_id = proposals.customer_id_b)
+"""
+
 
 def count(connection: psycopg.Connection) -> tuple[int, int]:
     """How many shared identifiers and how many proposals wait."""
     row = connection.execute(
-        f"select (select count(*) {_WAITING}), (select count(*) from identity.proposals)".encode()
+        f"select (select count(*) {_WAITING}), (select count(*) {_OPEN})".encode()
     ).fetchone()
     assert row is not None
     return int(row[0]), int(row[1])
@@ -83,17 +91,16 @@ def shared_identifiers(connection: psycopg.Connection) -> list[SharedIdentifier]
 def proposals(connection: psycopg.Connection) -> list[Proposal]:
     """Those whose customers are still two, the likeliest first."""
     rows = connection.execute(
-        """
-        select customer_id_a, customer_id_b, probability, evidence from identity.proposals
+        f"""
+        select customer_id_a, customer_id_b, probability, evidence {_OPEN}
         order by probability desc, customer_id_a, customer_id_b
-        """
+        """.encode()
     ).fetchall()
     found = []
     for *ids, probability, evidence in rows:
-        sides = [(_described(connection, customer_id), _name(connection, customer_id)) for customer_id in ids]
-        if all(name for _, name in sides):
-            (first, one), (second, other) = sides
-            found.append(Proposal(probability, evidence, (first, second), (one, other)))
+        first, second = (_described(connection, customer_id) for customer_id in ids)
+        one, other = (_name(connection, customer_id) for customer_id in ids)
+        found.append(Proposal(probability, evidence, (first, second), (one, other)))
     return found
 
 
@@ -140,8 +147,9 @@ def _name(connection: psycopg.Connection, customer_id: str) -> str:
         """
         select identifiers.kind, identifiers.source, identifiers.value
         from identity.customers inner join identity.identifiers using (kind, source, value)
-        where customers.customer_id = %s and identifiers.customer_id = customers.customer_id
+        where customers.customer_id = %s
         """,
         [customer_id],
     ).fetchone()
-    return spelled(Identifier(*row)) if row is not None else ""
+    assert row is not None
+    return spelled(Identifier(*row))
