@@ -116,11 +116,12 @@ def _kept_by_airflow(name: str) -> Connection:
         ) from None
     return Connection(
         name,
-        _kind(found.conn_type or ""),
+        # Airflow keeps types whose provider is not installed as generic.
+        _kind(found.extra_dejson.get("conn_type") or found.conn_type or ""),
         found.host,
         found.port,
         found.schema,
         found.login,
         found.password,
-        found.extra_dejson,
+        {name: value for name, value in found.extra_dejson.items() if name != "conn_type"},
     )
