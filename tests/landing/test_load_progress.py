@@ -64,22 +64,22 @@ def test_the_time_of_each_file_is_its_own() -> None:
     assert said[-1] == "b.csv: 500 rows, 50 rows/s, 50 %, about 10 s left"
 
 
-@pytest.mark.parametrize("ending", ["csv", "csv.gz", "jsonl", "parquet"])
+@pytest.mark.parametrize("ending", ["csv.gz", "jsonl", "parquet"])
 def test_the_part_that_was_read_grows_to_the_whole(
     make_feed: Callable[..., Feed], landing: Path, warehouse_url: str, ending: str
 ) -> None:
-    count = 120_000
+    count = 55_000
     if ending == "jsonl":
         row = '{"order": %d, "at": "2026-01-01", "quantity": 1, "price": 1, "product": "a"}\n'
         (landing / "shop.jsonl").write_text("".join(row % n for n in range(count)))
     else:
-        text = HEADER + "".join(f"{n},2026-01-01,1,1,{os.urandom(8).hex()}\n" for n in range(count))
+        text = HEADER + "".join(f"{n},2026-01-01,1,1,{os.urandom(32).hex()}\n" for n in range(count))
         if ending == "parquet":
             import pyarrow.csv
             import pyarrow.parquet
 
             table = pyarrow.csv.read_csv(io.BytesIO(text.encode()))
-            pyarrow.parquet.write_table(table, landing / "shop.parquet", row_group_size=30_000)
+            pyarrow.parquet.write_table(table, landing / "shop.parquet", row_group_size=15_000)
         else:
             pack = gzip.compress if ending.endswith("gz") else bytes
             (landing / f"shop.{ending}").write_bytes(pack(text.encode()))

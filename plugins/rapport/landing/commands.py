@@ -163,6 +163,5 @@ def _rows(count: int) -> str:
 
 
 def _sample(reason: "RejectedReason") -> str:
-    page = f", page {reason.page}" if reason.page is not None else ""
     shown = f": {reason.value}" if reason.value is not None else ""
-    return f"such as {reason.file}{page}, line {reason.line}{shown}"
+    return f"such as {reason.file}, line {reason.line}{shown}"

@@ -13,7 +13,7 @@ from rapport.sources.feed import Feed
 class RejectedReason:
     """Rows of one feed that are out for one reason, with one of them as a sample.
 
-    `value` is masked where it may be personal. `page` is there for sources that are read page by page.
+    `line` is the record's number where there is no file. `value` is masked where it may be personal.
     """
 
     feed: str
@@ -23,7 +23,6 @@ class RejectedReason:
     column: str | None
     rows: int
     file: str
-    page: int | None
     line: int
     value: str | None
 
@@ -47,7 +46,7 @@ def rejected_reasons(connection: psycopg.Connection, name: str | None = None) ->
             )
 
             select
-                feed, source, stream, reason, column_name as column, rows, file, page, line_number as line,
+                feed, source, stream, reason, column_name as column, rows, file, line_number as line,
                 value
             from waiting
             where place = 1
