@@ -184,6 +184,41 @@ def test_after_a_mended_mapping_the_view_is_built_from_nothing(warehouse_url: st
     assert see(warehouse_url, "v", days=2).since is not None
 
 
+def news(url: str, run: ledger.Run) -> bool:
+    with warehouse.connect(url) as connection:
+        return ledger.has_news(connection, run)
+
+
+def test_a_later_run_without_loads_has_no_news(warehouse_url: str) -> None:
+    load_a_batch(warehouse_url, 4)
+    first = build_marts(warehouse_url, see(warehouse_url, "v"))
+    assert news(warehouse_url, first)
+    assert not news(warehouse_url, see(warehouse_url, "v", days=1))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update ops.load_batches set rows_read = 1, rows_loaded = 1 where batch_id = 5",
+        """
+        update ops.load_batches set rows_read = 1, rows_loaded = 1, latest_time = '2026-07-06 06:00+00'
+        where batch_id = 4
+        """,
+        "insert into identity.changes values (2, 'a', 'b', 1)",
+        "update ops.runs set config_hash = 'other' where run_id = 2",
+    ],
+    ids=["a load", "rows that become visible", "somebody is somebody else", "another configuration"],
+)
+def test_news_is(change: str, warehouse_url: str) -> None:
+    load_a_batch(warehouse_url, 4)
+    build_marts(warehouse_url, see(warehouse_url, "v"))
+    load_a_batch(warehouse_url, 5)
+    second = see(warehouse_url, "v", days=1)
+    with warehouse.connect(warehouse_url) as connection:
+        connection.execute(change)  # type: ignore[arg-type]
+    assert news(warehouse_url, read_run(warehouse_url, second.run_id))
+
+
 def test_recording_a_layer_again_replaces_its_tests(warehouse_url: str) -> None:
     run = ledger.open_run(warehouse_url, as_of=MONDAY, config="c")
     other_layer = DataTestResult("unique_orders", "orders", "pass", 0, None, None)

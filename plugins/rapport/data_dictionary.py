@@ -19,8 +19,9 @@ SCHEMAS = {
 }
 _HEAD = """# Data dictionary
 
-Written by `make docs` from the descriptions in `dbt_project/models`, which the database carries as comments. Times
-are UTC; an amount is in the currency that its row names; a column marked *personal* is masked in `reporting`.
+Written by `make docs` from the descriptions in `dbt_project/models`, which the database carries as comments.
+Times are UTC; an amount is in the currency that its row names; a column marked *personal* is masked in
+`reporting`.
 """
 
 

@@ -191,6 +191,35 @@ def _choose_since(connection: psycopg.Connection, run_id: int) -> None:
     )
 
 
+def has_news(connection: psycopg.Connection, newest: Run) -> bool:
+    """Whether the view that the run builds upon was without something that this one may see.
+
+    That is a load, a row that has become visible, somebody who is somebody else, or a change of configuration
+    or project, exchange rates included.
+    """
+    if newest.since is None or newest.config_hash != run(connection, newest.since.run_id).config_hash:
+        return True
+    row = connection.execute(
+        """
+        select
+            exists (
+                select from ops.load_batches
+                where batch_id <= %(max_batch_id)s
+                    and (batch_id > %(since_batch_id)s or latest_time >= %(since_as_of)s)
+                    and rows_loaded > 0
+            )
+            or exists (select from identity.changes where run_id > %(since_run_id)s)
+        """,
+        {
+            "max_batch_id": newest.max_batch_id,
+            "since_batch_id": newest.since.max_batch_id,
+            "since_as_of": newest.since.as_of,
+            "since_run_id": newest.since.run_id,
+        },
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
 @contextmanager
 def step(url: str, run_id: int | None, dag: str, name: str) -> Iterator[StepRecord]:
     """Record a step while it works; if it raises, it and its run are recorded as failed.

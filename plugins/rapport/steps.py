@@ -130,7 +130,8 @@ def build_layer(dag: str, layer: str, run_id: int) -> None:
     with warehouse.run_lock(url, patience=PATIENCE), _recorded(url, run_id, dag, f"build_{layer}") as record:
         with warehouse.connect(url) as connection:
             run = ledger.run(connection, run_id)
-        result = dbt.build(settings, url, run, layer)
+            has_news = ledger.has_news(connection, run)
+        result = dbt.build(settings, url, run, layer, has_news=has_news)
         ledger.record_tests(url, run_id, layer, result.tests)
         record.rows_out = result.rows
         result.raise_failures()

@@ -1,3 +1,5 @@
+{{ config(tags=['as_of']) }}
+
 with customers as (
     select
         *,

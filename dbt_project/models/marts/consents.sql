@@ -1,3 +1,5 @@
+{{ config(tags=['as_of']) }}
+
 with decisions as (
     select * from {{ ref('int_consent_decisions') }}
     where email is not null

@@ -1,3 +1,5 @@
+{{ config(tags=['as_of']) }}
+
 with orders as (
     select * from {{ ref('int_orders_summed') }}
     where ordered_at >= {{ before_as_of(days=var('affinity_days')) }}

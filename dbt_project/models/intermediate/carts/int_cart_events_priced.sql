@@ -1,3 +1,5 @@
+{{ config(tags=['as_of']) }}
+
 with sessions as (
     select * from {{ ref('int_sessions_classified') }}
     where ended_at >= {{ before_as_of(days=var('abandoned_cart_max_days')) }} and (has_cart or has_purchase)

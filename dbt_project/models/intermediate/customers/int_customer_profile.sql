@@ -1,87 +1,112 @@
-{{ config(indexes=[{'columns': ['customer_id'], 'unique': true}]) }}
+{{ config(
+    materialized='incremental',
+    pre_hook="{{ forget(ref('int_changed_customers'), ['customer_id']) }}",
+    indexes=[{'columns': ['customer_id'], 'unique': true}],
+) }}
 
-{#- Whom to believe: a CRM is kept by people, an order is written to be delivered, the rest is by the way. -#}
-{%- set streams = [
-    {'model': 'stg_contacts', 'seen_at': 'updated_at', 'precedence': 1},
-    {'model': 'stg_refunds', 'seen_at': 'refunded_at', 'precedence': 3},
-    {'model': 'stg_web_events', 'seen_at': 'occurred_at', 'precedence': 3},
-    {'model': 'stg_tickets', 'seen_at': 'updated_at', 'precedence': 3},
-    {'model': 'stg_survey_responses', 'seen_at': 'responded_at', 'precedence': 3},
-    {'model': 'stg_consents', 'seen_at': 'decided_at', 'precedence': 3},
-] -%}
-{%- set shared_fields = ['first_name', 'last_name', 'country', 'city', 'postal_code', 'time_zone'] -%}
-{%- set fields = shared_fields + ['language', 'company_name'] -%}
+{#- What belongs together is of one record: a first name of one and a last name of another is nobody. -#}
+{%- set groups = {
+    'name': {'fields': ['first_name', 'last_name'], 'incomplete': 'first_name is null or last_name is null'},
+    'place': {'fields': ['city', 'postal_code'], 'incomplete': 'city is null'},
+    'country': {'fields': ['country']},
+    'time_zone': {'fields': ['time_zone']},
+    'language': {'fields': ['language']},
+    'company': {'fields': ['company_name']},
+} -%}
 
-with identifiers as (
-    select * from {{ ref('stg_identifiers') }}
-),
-
-buyers as (
-    select * from {{ ref('int_order_buyers') }}
-),
-
-records as (
-    {% for stream in streams %}
-    {% set is_contact = stream.model == 'stg_contacts' %}
-    select
-        {{ customer_of(contact=is_contact) }} as customer_id,
-        record.{{ shared_fields | join(', record.') }},
-        {{ 'record.' if is_contact else 'cast(null as text) as ' }}language,
-        {{ 'record.' if is_contact else 'cast(null as text) as ' }}company_name,
-        {{ stream.precedence }} as precedence,
-        record.{{ stream.seen_at }} as seen_at
-    from {{ ref(stream.model) }} as record
-    {{ join_customers('record', contact=is_contact) }}
-    union all
-    {% endfor %}
+-- Whom to believe: a CRM is kept by people, an order is written to be delivered, the rest is by the way.
+with described as (
     select
         customer_id,
-        {{ shared_fields | join(', ') }},
-        cast(null as text) as language,
-        cast(null as text) as company_name,
+        source,
+        first_name,
+        last_name,
+        country,
+        city,
+        postal_code,
+        time_zone,
+        language,
+        company_name,
+        precedence,
+        seen_at
+    from {{ ref('int_descriptions_identified') }}
+    union all
+    select
+        customer_id,
+        source,
+        first_name,
+        last_name,
+        country,
+        city,
+        postal_code,
+        time_zone,
+        null as language,
+        null as company_name,
         2 as precedence,
         ordered_at as seen_at
-    from buyers
+    from {{ ref('int_order_buyers') }}
+    where coalesce(first_name, last_name, country, city, postal_code, time_zone) is not null
+    union all
+    select
+        customer_id,
+        source,
+        first_name,
+        last_name,
+        country,
+        city,
+        postal_code,
+        time_zone,
+        null as language,
+        null as company_name,
+        3 as precedence,
+        occurred_at as seen_at
+    from {{ ref('int_web_events_sessionized') }}
+    where coalesce(first_name, last_name, country, city, postal_code, time_zone) is not null
 ),
 
 descriptions as (
-    select
-        customer_id,
-        {{ fields | join(', ') }},
-        precedence,
-        max(seen_at) as seen_at
-    from records
-    where customer_id is not null and coalesce({{ fields | join(', ') }}) is not null
-    group by customer_id, {{ fields | join(', ') }}, precedence
+    select * from described
+    where
+        customer_id is not null
+        {% if is_incremental() -%}
+        and customer_id = any(array(select customer_id from {{ ref('int_changed_customers') }}))
+        {%- endif %}
 ),
 
-survivors as (
-    select
+{% for name, group in groups.items() -%}
+{{ name }}_chosen as (
+    select distinct on (customer_id)
         customer_id,
-    {% for field in fields %}
-    {{ survivor(field) }} as {{ field }}{{ ',' if not loop.last }}
-    {% endfor %}
+        {{ group.fields | join(', ') }},
+        source as {{ name }}_source
     from descriptions
-    group by customer_id
-),
-
-addresses as (
-    select
+    where coalesce({{ group.fields | join(', ') }}) is not null
+    order by
         customer_id,
-        (array_agg(value order by last_seen_at desc, value) filter (where kind = 'email'))[1] as email,
-        (array_agg(value order by last_seen_at desc, value) filter (where kind = 'phone'))[1] as phone
-    from identifiers
-    group by customer_id
+        {% if group.incomplete -%}
+        {{ group.incomplete }},
+        {% endif -%}
+        precedence,
+        seen_at desc,
+        {{ group.fields | join(', ') }},
+        source
 ),
 
-profiles as (
-    select
-        addresses.customer_id,
-        addresses.email,
-        addresses.phone,
-        survivors.{{ fields | join(', survivors.') }}
-    from addresses
-    left join survivors on addresses.customer_id = survivors.customer_id
+{% endfor -%}
+customers as (
+    select distinct customer_id from descriptions
 )
 
-select * from profiles
+select
+    customers.customer_id,
+    {% for name, group in groups.items() -%}
+    {% for field in group.fields -%}
+    {{ name }}_chosen.{{ field }},
+    {% endfor -%}
+    {{ name }}_chosen.{{ name }}_source,
+    {% endfor -%}
+    {{ run_id() }} as run_id
+from customers
+{% for name in groups -%}
+left join {{ name }}_chosen on customers.customer_id = {{ name }}_chosen.customer_id
+{% endfor %}

@@ -33,6 +33,7 @@ scored as (
         sales.has_unconverted_revenue,
         sales.first_order_at,
         sales.last_order_at,
+        sales.previous_order_at,
         sales.average_order_value,
         sales.average_days_between_orders,
         scores.recency_score,

@@ -36,7 +36,8 @@ sums as (
         end as discount_amount,
         bool_or(reporting_amount is null) as has_unconverted_revenue,
         min(sold_at) filter (where kind = 'order') as first_order_at,
-        max(sold_at) filter (where kind = 'order') as last_order_at
+        max(sold_at) filter (where kind = 'order') as last_order_at,
+        (array_agg(sold_at order by sold_at desc) filter (where kind = 'order'))[2] as previous_order_at
     from sales
     group by customer_id
 )

@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['calendar', 'opens_at'], 'unique': true}]) }}
+{{ config(tags=['as_of'], indexes=[{'columns': ['calendar', 'opens_at'], 'unique': true}]) }}
 
 {%- set first = "cast('" ~ var('business_calendar_from') ~ " 00:00:00+00' as timestamptz)" -%}
 {%- set last = as_of() ~ " + interval '48 hours'" %}

@@ -48,5 +48,7 @@ def upgrade() -> None:
         comment on table identity.identifier_changes is
             'Identifiers that went from one customer to another, or came to one or to none, in a run '
             'that built upon an earlier view. first_batch_id is the first load that showed the identifier.';
+
+        create index ticket_events_ticket_id on raw.ticket_events (source, ticket_id);
         """
     )
