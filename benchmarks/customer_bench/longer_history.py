@@ -35,7 +35,7 @@ def move_clicks(connection: psycopg.Connection) -> None:
 
 
 def repeat_history(connection: psycopg.Connection, times: int) -> None:
-    """Let everything have happened in each of the `times - 1` years before, too, with records of their own."""
+    """Let everything have happened in each of the years before, too, with records of their own."""
     for stream in STREAMS.values():
         for copy in range(1, times):
             connection.execute(_copy_of(stream), {"copy": copy, "earlier": -YEAR * copy})

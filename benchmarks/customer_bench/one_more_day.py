@@ -35,7 +35,7 @@ ledger.close_run(warehouse.ensure(Settings.from_environment()), run)
 
 
 def measure(times: int = TIMES) -> list[dict[str, object]]:
-    """The ratio of the two runs; dbt's own start and its cost a node, which no row causes, are taken off both."""
+    """The ratio of the two runs; what dbt costs without any row is taken off both."""
     with tempfile.TemporaryDirectory(prefix="rapport-benchmark-") as folder:
         home = Path(folder) / "home"
         server = EmbeddedPostgres(home / "postgres", POSTGRES_15 if POSTGRES_15.is_dir() else None).start()

@@ -25,13 +25,15 @@ def columns_of(schema: str) -> dict[str, dict[str, Any]]:
 
 
 MARTS = columns_of("marts")
+# Where a company is tells nothing of a person.
+IMPERSONAL = {"companies": {"city"}}
 
 
 @pytest.mark.parametrize("mart", sorted(MARTS))
 def test_a_column_that_names_a_person_is_tagged(mart: str) -> None:
     columns = MARTS[mart]
     tagged = {name for name, column in columns.items() if "pii" in column.get("tags", [])}
-    assert {name for name in columns if PERSONAL.match(name)} <= tagged
+    assert {name for name in columns if PERSONAL.match(name)} - IMPERSONAL.get(mart, set()) <= tagged
 
 
 def test_reporting_shows_nothing_personal(built_shop: BuiltShop) -> None:

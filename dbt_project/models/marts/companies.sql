@@ -35,7 +35,8 @@ sums as (
             as gross_revenue,
         case when bool_and(customers.returned_amount is not null) then sum(customers.returned_amount) end
             as returned_amount,
-        case when bool_and(customers.net_revenue is not null) then sum(customers.net_revenue) end as net_revenue,
+        case when bool_and(customers.net_revenue is not null) then sum(customers.net_revenue) end
+            as net_revenue,
         min(customers.first_order_at) as first_order_at,
         max(customers.last_order_at) as last_order_at,
         max(customers.last_seen_at) as last_seen_at,

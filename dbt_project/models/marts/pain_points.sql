@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(tags=['as_of'], materialized='view') }}
 
 with complaints as (
     select * from {{ ref('int_complaints') }}

@@ -20,7 +20,10 @@ converted as (
         on
             deals.currency = rates.from_currency
             and (deals.updated_at at time zone 'UTC')::date >= rates.valid_from
-            and (rates.valid_before is null or (deals.updated_at at time zone 'UTC')::date < rates.valid_before)
+            and (
+                rates.valid_before is null
+                or (deals.updated_at at time zone 'UTC')::date < rates.valid_before
+            )
 ),
 
 summed as (

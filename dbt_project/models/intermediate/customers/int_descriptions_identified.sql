@@ -41,8 +41,11 @@ with changed as (
     where
         coalesce({{ shared | join(', ') }}{{ ', ' ~ own | join(', ') if stream == 'contacts' }}) is not null
         {% if is_incremental() -%}
-        and source = any(array(select distinct source from changed where stream = '{{ stream }}'))
-        and {{ record.record_id }} = any(array(select record_id from changed where stream = '{{ stream }}'))
+        and source = any(array(select distinct source from changed))
+        and {{ record.record_id }} = any(array(
+            select record_id from changed
+            where stream = '{{ stream }}'
+        ))
         {%- endif %}
 ),
 

@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(tags=['as_of'], materialized='view') }}
 
 with tickets as (
     select * from {{ ref('int_tickets_enriched') }}
