@@ -13,31 +13,26 @@ lines as (
         and (line_kind = 'product' or line_kind is null)
 ),
 
-items as (
-    select distinct
+products_of_orders as (
+    select
         orders.source,
         orders.order_id,
-        lines.product_id
+        array_agg(distinct lines.product_id) as product_ids
     from orders
     inner join lines on orders.source = lines.source and orders.order_id = lines.order_id
-),
-
-sized as (
-    select
-        *,
-        count(*) over (partition by source, order_id) as product_count
-    from items
+    group by orders.source, orders.order_id
 ),
 
 -- The square of a wholesaler's order would cost more than all others and say less.
 basket_items as (
     select
-        source,
-        order_id,
-        product_id,
-        count(*) over (partition by source, product_id) as product_order_count
-    from sized
-    where product_count <= {{ var('affinity_max_products') }}
+        basket.source,
+        basket.order_id,
+        item.product_id,
+        count(*) over (partition by basket.source, item.product_id) as product_order_count
+    from products_of_orders as basket
+    cross join lateral unnest(basket.product_ids) as item (product_id)
+    where cardinality(basket.product_ids) <= {{ var('affinity_max_products') }}
 ),
 
 totals as (
