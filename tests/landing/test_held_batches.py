@@ -1,14 +1,17 @@
 """A batch with too many rejected rows, or of an unusual size, is held: nothing of it is in raw."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from rapport import warehouse
-from rapport.landing import guards, held
+from rapport.landing import cursors, guards, held
 from rapport.landing.load import FilesRefused, LoadCounts, load_feed
+from rapport.landing.transaction import load_delivery
+from rapport.sources.chunk import Chunk
 from rapport.sources.feed import Feed
 
 MakeFeed = Callable[..., Feed]
@@ -182,3 +185,43 @@ def test_where_the_newest_delivery_wins_later_files_wait_for_a_held_one(
         (1,),
         (2,),
     ]
+
+
+class Reading:
+    """What a table has since a cursor: so many rows of which so many are broken."""
+
+    label = "shop_db: orders"
+
+    def __init__(self, count: int, broken: int, cursor: Any) -> None:
+        self._count, self._broken, self._cursor = count, broken, cursor
+
+    def chunks(self) -> Iterator[Chunk]:
+        quantities = ["x"] * self._broken + ["1"] * (self._count - self._broken)
+        same = {"at": "2026-01-01", "price": "1", "product": "a"}
+        columns = {name: [value] * self._count for name, value in same.items()}
+        numbers = [str(number) for number in range(self._count)]
+        rows = pa.RecordBatch.from_pydict({**columns, "order": numbers, "quantity": quantities})
+        yield Chunk(rows, pa.array(range(self._count), pa.int64()))
+
+    def content_hash(self) -> str:
+        return f"{self._count} {self._broken}"
+
+    def cursor(self) -> Any:
+        return self._cursor
+
+
+def test_a_cursor_does_not_move_past_what_is_held(
+    make_feed: MakeFeed, warehouse_url: str, query: Query
+) -> None:
+    feed = make_feed()
+    with warehouse.connect(warehouse_url, autocommit=True) as connection:
+        for _ in range(2):
+            assert load_delivery(connection, feed, Reading(40, 30, {"since": 1})) == LoadCounts()
+            assert cursors.read_cursor(connection, feed) is None
+        assert load_delivery(connection, feed, Reading(50, 30, {"since": 2})) == LoadCounts()
+        [waiting] = held.held_batches(connection, feed)
+        assert waiting.rows_held == 50, "the later reading has all that the earlier one had"
+        held.accept(connection, "shop")
+        assert load_delivery(connection, feed, Reading(60, 31, {"since": 3})) == LoadCounts(60, 29, 0, 31)
+        assert cursors.read_cursor(connection, feed) == {"since": 3}
+        assert held.held_batches(connection, feed) == []

@@ -8,6 +8,7 @@ import pytest
 
 from rapport import warehouse
 from rapport.errors import InputError
+from rapport.landing import batches, inserts
 from rapport.landing.load import LoadCounts, load_feed
 from rapport.landing.quarantine import RejectedReason, rejected_reasons
 from rapport.landing.retry import retry_rejected
@@ -179,3 +180,35 @@ def test_the_value_is_masked_and_the_record_is_whole(
     assert query(
         "select value, record ->> 'quantity', reason not like '%ann%' from ops.rejected_records"
     ) == [("a***@e***.com", "ann.lee@example.com", True)]
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [(inserts, "insert_rows"), (batches, "close_batch"), (inserts, "analyze")]
+)
+def test_a_retry_that_is_cut_off_is_as_if_it_had_not_begun_or_had_ended(
+    make_feed: MakeFeed,
+    landing: Path,
+    warehouse_url: str,
+    query: Query,
+    monkeypatch: pytest.MonkeyPatch,
+    module: Any,
+    name: str,
+) -> None:
+    (landing / "shop.csv").write_text(HEADER + "1,2026-01-01,1,1,a\n1,2026-01-01,x,1,a\n")
+    load_feed(warehouse_url, make_feed())
+    mended = make_feed(columns=ONE_IS_X)
+    whole = getattr(module, name)
+
+    def cut_off(*arguments: Any, **options: Any) -> None:
+        whole(*arguments, **options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, name, cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            retry_rejected(warehouse_url, mended)
+    rows = query("select count(*) from raw.order_lines")
+    assert rows == query("select 1 + count(settled_by) from ops.rejected_records")
+    retry_rejected(warehouse_url, mended)
+    assert query("select count(*) from raw.order_lines") == [(2,)]
+    assert query("select sum(rows_loaded)::int from ops.load_batches") == [(2,)]
