@@ -81,6 +81,9 @@ def _working_set(
         or _share_of_news(connection, watermark) > MOST_NEWS
     ):
         return working_set.everything(connection, identity, holding)
+    # A few thousand probes of a million rows are cheaper than a planner that expects a cold disk believes.
+    for setting in ("enable_seqscan = off", "enable_mergejoin = off", "random_page_cost = 1.1"):
+        connection.execute(f"set local {setting}".encode())
     return working_set.reached(
         connection,
         identity,
