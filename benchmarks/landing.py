@@ -1,6 +1,6 @@
 """Loading a file of web events, against COPY, pandas and dlt; its memory; and offering a known file again.
 
-`python benchmarks/landing.py [--full]`: 100,000 events, or what the targets are about: a million for the
+`python benchmarks/landing.py [--full]`: 100,000 events and more, or what the targets are about: a million for the
 ratios, five million and a gigabyte for the rest (about 15 minutes, 8 GB of disk).
 """
 
@@ -42,7 +42,7 @@ class Sizes:
     repeats: int
 
 
-SMALL = Sizes(ratios=100_000, to_sql=10_000, memory=(100_000, 300_000), repeats=1)
+SMALL = Sizes(ratios=100_000, to_sql=10_000, memory=(500_000, 1_000_000), repeats=1)
 FULL = Sizes(ratios=1_000_000, to_sql=50_000, memory=(1_000_000, 5_000_000), repeats=3)
 
 
