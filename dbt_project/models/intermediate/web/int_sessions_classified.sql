@@ -1,6 +1,8 @@
 {{ config(
     materialized='incremental',
-    pre_hook="{{ forget(ref('int_changed_sessions'), ['session_id'], owner='customer_id') }}",
+    pre_hook="{{ forget(
+        ref('int_changed_sessions'), ['session_id'], owner='customer_id', remember={'visit': ['source', 'session_id']}
+    ) }}",
     indexes=[
         {'columns': ['session_id'], 'unique': true},
         {'columns': ['customer_id']},
