@@ -1,6 +1,6 @@
 """Loading a file of web events, against COPY, pandas and dlt; its memory; and offering a known file again.
 
-`python benchmarks/landing.py [--full]`: 100,000 events and more, or what the targets are about: a million for the
+`python benchmarks/landing.py [--full]`: small files, or what the targets are about: a million events for the
 ratios, five million and a gigabyte for the rest (about 15 minutes, 8 GB of disk).
 """
 
