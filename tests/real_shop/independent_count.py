@@ -6,6 +6,7 @@
 from collections.abc import Hashable, Iterable
 from datetime import timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pandas as pd
 from raw_files import read_events, read_order_lines, read_ticket_log
@@ -15,6 +16,7 @@ AS_OF = pd.Timestamp("2011-12-10T00:00:00Z")
 JUNE = pd.Timestamp("2011-06-01T00:00:00Z")
 SILENCE = timedelta(minutes=30)
 DONE = {"Resolved", "Closed"}
+UNNAMED = "-100"
 
 Figures = dict[str, int | Decimal]
 
@@ -179,6 +181,51 @@ def last_reopenings(log: pd.DataFrame) -> dict[str, pd.Timestamp]:
             found[row.ticket] = row.at
         last_ticket, was_done = row.ticket, is_done
     return found
+
+
+def tickets(log: pd.DataFrame) -> pd.DataFrame:
+    """One row per ticket: resolution_minutes (null where unknown), reopening_count, hand_over_count."""
+    rows = {}
+    for ticket, own in log.groupby("ticket"):
+        newest = own.iloc[-1]
+        states = own[own["state"] != UNNAMED]
+        done = states["state"].isin(DONE).tolist()
+        turned = [now and not before for before, now in pairwise([False, *done])]
+        came_back = [before and not now for before, now in pairwise(done)]
+        resolved_at = newest["resolved_at"]
+        if not newest["resolved_at"] <= newest["at"]:
+            resolved_at = states["at"][turned].max()
+        minutes = (resolved_at - newest["opened_at"]).total_seconds() / 60
+        names = [_renamed(own[column].tolist()) for column in ("team", "assignee")]
+        rows[ticket] = {
+            "resolution_minutes": int(minutes) if newest["state"] in DONE and minutes >= 0 else None,
+            "reopening_count": sum(came_back),
+            "hand_over_count": sum(team or assignee for team, assignee in zip(*names, strict=True))
+            if (own[["team", "assignee"]] != "").any(axis=None)
+            else None,
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").astype("object")
+
+
+def backlog(log: pd.DataFrame, midnight: pd.Timestamp) -> int:
+    """Tickets opened before midnight whose last update before it, if there is one, has not finished them."""
+    newest = log.groupby("ticket").tail(1)
+    opened = newest[newest["opened_at"] < midnight]
+    named = log[(log["state"] != UNNAMED) & (log["at"] < midnight)]
+    last = named.groupby("ticket").tail(1).set_index("ticket")["state"]
+    # A state without a name that is the newest means that the ticket is not finished.
+    unnamed = newest[(newest["state"] == UNNAMED) & (newest["at"] < midnight)]
+    finished = set(last[last.isin(DONE)].index) - set(unnamed["ticket"])
+    return len(set(opened["ticket"]) - finished)
+
+
+def _renamed(names: list[str]) -> list[bool]:
+    """For each row, whether its name is another than the last one told."""
+    told, renamed = "", []
+    for name in names:
+        renamed.append(bool(name and told and name != told))
+        told = name or told
+    return renamed
 
 
 def unhappy_people(log: pd.DataFrame, found: People, since: pd.Timestamp) -> set[Hashable]:

@@ -101,6 +101,17 @@ WON_BACK = """
         and customer_id not in (select customer_id from segments.members where segment = 'unhappy')
 """
 
+BY_TICKET = """
+    select ticket_id, resolution_minutes, resolution_business_minutes, reopening_count, hand_over_count
+    from marts.tickets
+"""
+
+BACKLOG = """
+    select service_date, sum(backlog_count) as backlog
+    from marts.service_daily
+    group by service_date
+"""
+
 TICKET_LOG = """
     select
         count(*) as ticket_versions,

@@ -49,7 +49,8 @@ def read_events(as_of: pd.Timestamp | None = None) -> pd.DataFrame:
 def read_ticket_log(as_of: pd.Timestamp | None = None) -> pd.DataFrame:
     """The updates of tickets before `as_of`, each ticket's by time, then by the source's own number.
 
-    Columns: ticket, at (UTC), update, state, reopened, resolved_at, caller ('' where unknown), email.
+    Columns: ticket, at (UTC), update, state, opened_at, reopened and reassigned (the source's own counts),
+    resolved_at, team, assignee, caller ('' where unknown), email.
     """
     log = _read("support_ticket_log.csv.gz")
     frame = pd.DataFrame(
@@ -58,6 +59,10 @@ def read_ticket_log(as_of: pd.Timestamp | None = None) -> pd.DataFrame:
             "at": _minute(log["sys_updated_at"]),
             "update": log["sys_mod_count"].astype("int64"),
             "state": log["ident_state"],
+            "opened_at": _minute(log["opened_at"]),
+            "team": log["assignment_group"].replace("?", ""),
+            "assignee": log["assigned_to"].replace("?", ""),
+            "reassigned": log["reassignment_count"].astype("int64"),
             "reopened": log["reopen_count"].astype("int64"),
             "resolved_at": _minute(log["resolved_at"].where(log["resolved_at"] != "?")),
             "caller": log["caller_id"].replace("?", ""),
