@@ -209,7 +209,7 @@ def test_run_by_run_is_as_at_once(
 
 
 @pytest.mark.long
-@settings(parent=EXAMPLES, max_examples=250)
+@settings(parent=EXAMPLES, max_examples=100)
 @given(steps=steps)
 def test_run_by_run_is_as_at_once_in_many_more_ways(
     steps: list[tuple[list[Version], list[Decision]]],
