@@ -6,7 +6,7 @@
 from collections.abc import Hashable, Iterable
 from datetime import timedelta
 from decimal import Decimal
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import pandas as pd
 from raw_files import read_events, read_order_lines, read_ticket_log
@@ -185,24 +185,25 @@ def last_reopenings(log: pd.DataFrame) -> dict[str, pd.Timestamp]:
 
 def tickets(log: pd.DataFrame) -> pd.DataFrame:
     """One row per ticket: resolution_minutes (null where unknown), reopening_count, hand_over_count."""
-    rows = {}
-    for ticket, own in log.groupby("ticket"):
-        newest = own.iloc[-1]
-        states = own[own["state"] != UNNAMED]
-        done = states["state"].isin(DONE).tolist()
-        turned = [now and not before for before, now in pairwise([False, *done])]
-        came_back = [before and not now for before, now in pairwise(done)]
-        resolved_at = newest["resolved_at"]
-        if not newest["resolved_at"] <= newest["at"]:
-            resolved_at = states["at"][turned].max()
-        minutes = (resolved_at - newest["opened_at"]).total_seconds() / 60
-        names = [_renamed(own[column].tolist()) for column in ("team", "assignee")]
+    rows: dict[str, dict[str, int | None]] = {}
+    for ticket, group in groupby(log.itertuples(index=False), key=lambda row: row.ticket):
+        own = list(group)
+        newest = own[-1]
+        states = [row for row in own if row.state != UNNAMED]
+        done = [row.state in DONE for row in states]
+        finished = [
+            row.at
+            for row, (before, now) in zip(states, pairwise([False, *done]), strict=True)
+            if now and not before
+        ]
+        resolved_at = newest.resolved_at if newest.resolved_at <= newest.at else max(finished, default=None)
+        minutes = resolved_at and (resolved_at - newest.opened_at).total_seconds() / 60
+        names = [_renamed([row.team for row in own]), _renamed([row.assignee for row in own])]
+        is_told = any(row.team or row.assignee for row in own)
         rows[ticket] = {
-            "resolution_minutes": int(minutes) if newest["state"] in DONE and minutes >= 0 else None,
-            "reopening_count": sum(came_back),
-            "hand_over_count": sum(team or assignee for team, assignee in zip(*names, strict=True))
-            if (own[["team", "assignee"]] != "").any(axis=None)
-            else None,
+            "resolution_minutes": int(minutes) if newest.state in DONE and minutes >= 0 else None,
+            "reopening_count": sum(before and not now for before, now in pairwise(done)),
+            "hand_over_count": sum(map(any, zip(*names, strict=True))) if is_told else None,
         }
     return pd.DataFrame.from_dict(rows, orient="index").astype("object")
 
