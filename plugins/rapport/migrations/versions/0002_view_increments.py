@@ -33,7 +33,7 @@ def upgrade() -> None:
             primary key (run_id, kind, key)
         );
         comment on table ops.removed_keys is
-            'What else was known of facts that a run took away or built again, for the models that sum them up.';
+            'What else was known of facts that a run took away or built again, for models that sum them up.';
 
         create table identity.identifier_changes (
             run_id bigint not null references ops.runs,
