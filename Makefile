@@ -75,7 +75,7 @@ docs: $(VENV)/.testing ## the data dictionary, and dbt's own pages as one file u
 bench-landing: $(VENV)/.testing ## loading against COPY, pandas and dlt, in full size (about 15 minutes)
 	@$(BIN)/python benchmarks/landing.py --full
 
-bench-customer: $(VENV)/.testing ## the customer view: identity beside label propagation, proposals
+bench-customer: $(VENV)/.testing ## the customer view: real shop, ten times its history, identity
 	@$(BIN)/python benchmarks/customer_view.py
 
 bench: $(VENV)/.testing ## each benchmark, with its ratio to a peer or a limit

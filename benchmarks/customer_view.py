@@ -1,6 +1,6 @@
-"""The customer view: what identity costs beside label propagation, and how right its proposals are.
+"""The customer view: the real shop, ten times its history, identity, and how right proposed merges are.
 
-`python benchmarks/customer_view.py [identity|proposals]`; each part is a module in parts/.
+`python benchmarks/customer_view.py [real_shop|history|identity|proposals]`; each part is a module in parts/.
 """
 
 import json
@@ -9,13 +9,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(PROJECT / "plugins"), str(PROJECT / "benchmarks" / "parts")]
+sys.path[:0] = [str(PROJECT / folder) for folder in ("plugins", "benchmarks/parts", "tests/real_shop")]
 
 import identity_graph  # noqa: E402
 import identity_proposals  # noqa: E402
+import one_more_day  # noqa: E402
+import real_shop_view  # noqa: E402
 
 Measures = Callable[[], Iterator[dict[str, object]]]
 PARTS: dict[str, Measures] = {
+    "real_shop": real_shop_view.measures,
+    "history": one_more_day.measures,
     "identity": identity_graph.measures,
     "proposals": identity_proposals.measures,
 }

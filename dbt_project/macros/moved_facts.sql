@@ -10,8 +10,10 @@
     from {{ facts }} as facts
     inner join {{ ref('stg_identifier_changes') }} as moved on facts.{{ column }} = moved.value
     where
-        facts.customer_id is null
-        and moved.kind = '{{ kind }}'
+        moved.kind = '{{ kind }}'
+        {%- if kind == 'device' %}
+        and facts.customer_id is null
+        {%- endif %}
         and moved.old_customer_id is null
         and moved.first_batch_id <= {{ var('since_batch_id') }}
         {%- if kind in ('customer_number', 'contact') %}

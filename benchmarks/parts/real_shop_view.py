@@ -1,0 +1,62 @@
+"""The real shop's view from nothing, and a night on which nothing new came."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from measured_run import POSTGRES_15, MeasuredRun, rapport, stop_server
+
+from rapport import warehouse
+from rapport.settings import Settings
+
+AS_OF = "2011-12-10T00:00:00Z"
+NEXT_NIGHT = "2011-12-11T00:00:00Z"
+MAX_SECONDS = 75
+MAX_PSS_MB = 1000
+MAX_NOTHING_NEW_SECONDS = 20
+
+VIEW_STEPS = """
+select sum(extract(epoch from ended_at - started_at)) from ops.run_steps
+where dag = 'build_customer_view' and run_id = (select max(run_id) from ops.runs)
+"""
+
+
+def measures() -> Iterator[dict[str, object]]:
+    """From raw to segments by the run ledger, the memory of the whole run, and the next night's run."""
+    with tempfile.TemporaryDirectory(prefix="rapport-benchmark-") as folder:
+        home = Path(folder) / "home"
+        try:
+            first = _run(home, AS_OF)
+            with warehouse.connect(_url(home)) as connection:
+                row = connection.execute(VIEW_STEPS).fetchone()  # type: ignore[arg-type]
+            assert row is not None
+            yield _measure("customer.real_shop_seconds", float(row[0]), "s", MAX_SECONDS)
+            if first.peak_pss_mb is not None:
+                yield _measure("customer.real_shop_peak_mb", first.peak_pss_mb, "MB", MAX_PSS_MB)
+            second = _run(home, NEXT_NIGHT)
+            yield _measure("customer.nothing_new_seconds", second.seconds, "s", MAX_NOTHING_NEW_SECONDS)
+        finally:
+            stop_server(home)
+
+
+def _run(home: Path, as_of: str) -> MeasuredRun:
+    run = rapport(home, "run", "--as-of", as_of)
+    print(run.output)
+    if run.exit_code != 0:
+        raise SystemExit(f"the run failed with exit code {run.exit_code}")
+    return run
+
+
+def _url(home: Path) -> str:
+    programs = POSTGRES_15 if POSTGRES_15.is_dir() else None
+    return warehouse.ensure(Settings(home, home, None, None, None, postgres_bin=programs))
+
+
+def _measure(name: str, value: float, unit: str, limit: float) -> dict[str, object]:
+    return {
+        "measure": name,
+        "value": round(value, 1),
+        "unit": unit,
+        "target": f"<= {limit}",
+        "ok": value <= limit,
+    }
