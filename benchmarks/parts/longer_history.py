@@ -3,7 +3,6 @@
 The same customers, the same last day: what a run costs on top of it should not follow the years before.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -22,13 +21,6 @@ RECORD_IDS = ("order_id", "line_id", "event_id", "ticket_id", "response_id", "re
 CLICKS_LATER = timedelta(days=118)
 
 
-@dataclass(frozen=True)
-class HeldBack:
-    """How many rows of the last day wait in the schema `held_back`."""
-
-    rows: int
-
-
 def move_clicks(connection: psycopg.Connection) -> None:
     """Let the clicks be of the months before the last day."""
     connection.execute("update raw.web_events set occurred_at = occurred_at + %s", [CLICKS_LATER])
@@ -41,24 +33,23 @@ def repeat_history(connection: psycopg.Connection, times: int) -> None:
             connection.execute(_copy_of(stream), {"copy": copy, "earlier": -YEAR * copy})
 
 
-def hold_back_last_day(connection: psycopg.Connection) -> HeldBack:
+def hold_back_last_day(connection: psycopg.Connection) -> None:
     """Put what happened from LAST_DAY on aside, as if it had not been delivered yet."""
     connection.execute("create schema held_back")
-    rows = 0
     for stream in STREAMS.values():
-        times = sql.SQL(", ").join(
-            sql.Identifier(name) for name in (stream.event_time, *_version_time(stream))
-        )
-        rows += connection.execute(
-            sql.SQL(
-                """
-                with gone as (delete from raw.{stream} where greatest({times}) >= {day} returning *)
-                select * into held_back.{stream} from gone
-                """
-            ).format(stream=sql.Identifier(stream.name), times=times, day=sql.Literal(LAST_DAY))
-        ).rowcount
+        columns = (stream.event_time, *_version_time(stream))
+        names = {
+            "stream": sql.Identifier(stream.name),
+            "is_later": sql.SQL("greatest({}) >= {}").format(
+                sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Literal(LAST_DAY)
+            ),
+        }
+        for statement in (
+            "create table held_back.{stream} as select * from raw.{stream} where {is_later}",
+            "delete from raw.{stream} where {is_later}",
+        ):
+            connection.execute(sql.SQL(statement).format(**names))
     connection.execute("update ops.load_batches set latest_time = %s", [LAST_DAY - timedelta(seconds=1)])
-    return HeldBack(rows)
 
 
 def deliver_last_day(connection: psycopg.Connection) -> None:
