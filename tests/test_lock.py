@@ -1,9 +1,11 @@
 """The locked requirements answer what requirements*.in ask for; checked without a network."""
 
+import ast
 import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,19 @@ def test_every_pin_has_its_hashes(name: str) -> None:
     pins = locked(name)
     assert len(pins) > 10
     assert not [package for package, pin in pins.items() if not pin.hashes]
+
+
+def test_what_is_imported_is_asked_for() -> None:
+    """What comes along with another package may go with its next version."""
+    files = [file for folder in ("dags", "plugins") for file in (PROJECT / folder).rglob("*.py")]
+    parts = [node for file in files for node in ast.walk(ast.parse(file.read_text()))]
+    names = {name.name for node in parts if isinstance(node, ast.Import) for name in node.names}
+    names |= {str(node.module) for node in parts if isinstance(node, ast.ImportFrom)}
+    own = {"rapport", *(file.stem for file in (PROJECT / "dags").iterdir())}
+    found = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - own
+    packages = packages_distributions()
+    wanted = asked("requirements").keys()
+    assert not [name for name in found if not wanted & set(map(canonicalize_name, packages[name]))]
 
 
 def test_tests_run_on_what_users_run_on() -> None:
