@@ -22,6 +22,8 @@ class Reading:
     def __init__(self, content: str, cursor: Any, *, is_faulty: bool = False) -> None:
         self._content, self._cursor, self._is_faulty = content, cursor, is_faulty
 
+    page_starts = None
+
     def chunks(self) -> Iterator[Chunk]:
         rows = pa.RecordBatch.from_pydict({**ROWS, "order": [self._content]})
         yield Chunk(rows, pa.array([1], pa.int64()))

@@ -195,6 +195,8 @@ class Reading:
     def __init__(self, count: int, broken: int, cursor: Any) -> None:
         self._count, self._broken, self._cursor = count, broken, cursor
 
+    page_starts = None
+
     def chunks(self) -> Iterator[Chunk]:
         quantities = ["x"] * self._broken + ["1"] * (self._count - self._broken)
         same = {"at": "2026-01-01", "price": "1", "product": "a"}

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from rapport import cli
@@ -84,6 +85,9 @@ def test_rejected_rows_are_listed_and_retried(
     [reason] = json.loads(rapport("rejected", "--json")[1])
     assert (reason["feed"], reason["column"], reason["rows"]) == ("shop", "quantity", 2)
     assert "did you mean shop?" in rapport("rejected", "--source", "shpo")[2]
+    with psycopg.connect(warehouse_url) as connection:
+        connection.execute("update ops.rejected_records set page = 3, line_number = 17")
+    assert "shop.csv, page 3, record 17: a***@e***.com" in rapport("rejected")[1]
 
     assert "0 are loaded now, 0 were there already, 2 are rejected again" in rapport("rejected", "retry")[1]
     quantity = {"column": "quantity", "map": {"x": "1"}}

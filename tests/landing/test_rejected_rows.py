@@ -52,6 +52,7 @@ def test_reasons_are_counted_with_a_sample(make_feed: MakeFeed, landing: Path, w
         "quantity",
         2,
         str(landing / "shop.csv"),
+        None,
         3,
         "y",
     )

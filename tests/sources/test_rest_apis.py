@@ -16,6 +16,8 @@ from fake_api import Answer, Asked, FakeApi, Record, expect, iso, minute, servin
 
 from rapport.errors import ConfigurationError, SourceUnavailable
 from rapport.landing.load import FilesRefused, load_feed, reload
+from rapport.landing.quarantine import rejected_reasons
+from rapport.landing.retry import retry_rejected
 from rapport.settings import PROJECT, Settings
 from rapport.sources.configuration import read_feeds
 from rapport.sources.feed import Feed
@@ -170,6 +172,44 @@ def test_records_of_records_are_asked_for_one_by_one(
     assert sorted(found) == [(f"{n}", 2, "9.9", "Ann") for n in (0, 10, 20, 30)], (
         "a person who came twice has two equal lines and not four"
     )
+
+
+@pytest.mark.parametrize(("mode", "has_gap"), [("versions", False), ("versions", True), ("snapshot", False)])
+def test_a_rejected_row_tells_its_page_and_its_place_in_it(
+    make_feed: Any, people: People, warehouse_url: str, query: Any, mode: str, has_gap: bool
+) -> None:
+    people.fill("people", 11)
+    people.has_gap = has_gap
+    people.repeats = mode == "snapshot"  # of a record that comes twice the last one counts
+    for number in (1, 4, 10):
+        people.records["people"][number]["at"] += "x"
+    load_feed(warehouse_url, make_feed({"mode": mode}))
+    expected = {}
+    for page, asked in enumerate(people.asked, 1):
+        for place, record in enumerate(people.answer(asked).body["items"], 1):
+            if record["at"].endswith("x"):
+                expected[record["id"]] = (page, place, record["at"])
+    found = query("select page, line_number, record ->> 'at' from ops.rejected_records order by rejected_id")
+    assert found == sorted(expected.values())
+    assert [page for page, _, _ in found] == ([1, 3, 5] if has_gap else [1, 2, 4])
+    with psycopg.connect(warehouse_url) as connection:
+        [reason] = rejected_reasons(connection)
+    assert (reason.file, reason.page, reason.line) == ("crm: people", *found[-1][:2])
+
+
+def test_rejected_rows_of_pages_are_retried_in_the_order_they_came(
+    make_feed: Any, people: People, warehouse_url: str, query: Any
+) -> None:
+    people.fill("people", 6)
+    for number in (2, 3):  # the last record of one page, and the first of the next
+        people.records["people"][number]["at"] += "x"
+    load_feed(warehouse_url, make_feed())
+    mended = {**CONTACTS, "updated_at": {"column": "at", "strip_suffix": "x"}}
+    assert retry_rejected(warehouse_url, make_feed({"columns": mended})).rows_loaded == 2
+    assert query("select contact_id from raw.contacts where batch_id = 2 order by line_number") == [
+        ("2",),
+        ("3",),
+    ]
 
 
 def test_a_snapshot_reads_everything_and_notes_what_is_gone(

@@ -164,4 +164,5 @@ def _rows(count: int) -> str:
 
 def _sample(reason: "RejectedReason") -> str:
     shown = f": {reason.value}" if reason.value is not None else ""
-    return f"such as {reason.file}, line {reason.line}{shown}"
+    place = f"line {reason.line}" if reason.page is None else f"page {reason.page}, record {reason.line}"
+    return f"such as {reason.file}, {place}{shown}"

@@ -1,6 +1,6 @@
 """What is loaded as one batch: a file, or one reading of a table or of an API."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,6 +24,10 @@ class Delivery(Protocol):
         Raises:
             InputError: what is read cannot be trusted as a whole.
         """
+
+    @property
+    def page_starts(self) -> Sequence[int] | None:
+        """The lines that the pages of an API begin with, ascending; None where there are no pages."""
 
     def content_hash(self) -> str:
         """Equal for equal content. Asked for after the last chunk.
@@ -51,6 +55,10 @@ class FileDelivery:
 
     def chunks(self) -> Iterator[Chunk]:
         return read_chunks(self.feed, self.file)
+
+    @property
+    def page_starts(self) -> None:
+        return None
 
     def content_hash(self) -> str:
         if self.file.fingerprint() != self.fingerprint:

@@ -165,19 +165,36 @@ def insert_rows(connection: psycopg.Connection, feed: Feed, place: Place, *, is_
     return connection.execute(sql.SQL(statement).format(**parts), given).rowcount
 
 
-def insert_rejected(connection: psycopg.Connection, feed: Feed, batch_id: int, path: str) -> None:
-    """Put the rejected rows into quarantine."""
+def insert_rejected(
+    connection: psycopg.Connection,
+    feed: Feed,
+    batch_id: int,
+    path: str,
+    page_starts: Sequence[int] | None = None,
+) -> None:
+    """Put the rejected rows into quarantine; of an API with their page and their place in it, from 1."""
     connection.execute(
         sql.SQL(
             """
             insert into ops.rejected_records
-                (batch_id, source, stream, file, line_number, column_name, value, reason, record)
-            select %s, %s, %s, %s, line_number, column_name, value, reason, record
+                (batch_id, source, stream, file, page, line_number, column_name, value, reason, record)
+            select
+                %(batch_id)s, %(source)s, %(stream)s, %(file)s, placed.page,
+                line_number + 1 - coalesce(starts.page_starts[placed.page], 1),
+                column_name, value, reason, record
             from {}
-            order by line_number
+            cross join (select %(page_starts)s::bigint[] as page_starts) as starts
+            cross join lateral (select width_bucket(line_number, starts.page_starts) as page) as placed
+            order by rejected.line_number
             """
         ).format(REJECTED),
-        [batch_id, feed.source, feed.stream, path],
+        {
+            "batch_id": batch_id,
+            "source": feed.source,
+            "stream": feed.stream,
+            "file": path,
+            "page_starts": None if page_starts is None else list(page_starts),
+        },
     )
 
 

@@ -13,7 +13,8 @@ from rapport.sources.feed import Feed
 class RejectedReason:
     """Rows of one feed that are out for one reason, with one of them as a sample.
 
-    `line` is the record's number where there is no file. `value` is masked where it may be personal.
+    `line` is the record's number where there is no file: in the answer `page` of an API, or among what a
+    database gave. `value` is masked where it may be personal.
     """
 
     feed: str
@@ -23,6 +24,7 @@ class RejectedReason:
     column: str | None
     rows: int
     file: str
+    page: int | None
     line: int
     value: str | None
 
@@ -46,8 +48,8 @@ def rejected_reasons(connection: psycopg.Connection, name: str | None = None) ->
             )
 
             select
-                feed, source, stream, reason, column_name as column, rows, file, line_number as line,
-                value
+                feed, source, stream, reason, column_name as column, rows, file, page,
+                line_number as line, value
             from waiting
             where place = 1
             order by feed, rows desc, reason

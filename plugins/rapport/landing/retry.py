@@ -114,7 +114,8 @@ def _renew_reasons(connection: psycopg.Connection) -> None:
 
 
 def _settle(connection: psycopg.Connection, retry_id: int, batch_id: int) -> None:
-    """Mark the rows that pass as taken in, and give them back the lines they stand on."""
+    """Mark the rows that pass as taken in, and give them back the lines they stand on, or the
+    order that their pages had."""
     connection.execute("update ops.load_batches set retry_of = %s where batch_id = %s", [batch_id, retry_id])
     connection.execute(
         sql.SQL(
@@ -129,9 +130,18 @@ def _settle(connection: psycopg.Connection, retry_id: int, batch_id: int) -> Non
     connection.execute(
         sql.SQL(
             """
-            update {} as landed set line_number = stored.line_number
-            from ops.rejected_records as stored
+            update {landed} as landed set line_number = stored.line
+            from (
+                select
+                    rejected_id,
+                    case
+                        when page is null then line_number
+                        else dense_rank() over (order by page, line_number)
+                    end as line
+                from ops.rejected_records
+                where rejected_id in (select line_number from {landed})
+            ) as stored
             where stored.rejected_id = landed.line_number
             """
-        ).format(LANDED)
+        ).format(landed=LANDED)
     )

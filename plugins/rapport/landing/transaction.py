@@ -71,7 +71,7 @@ def load_delivery(
             connection, feed, delivery.label, file_hash, rows_read=rows_read, rows_rejected=rows_rejected
         )
         rows_loaded = _insert(connection, feed, batch_id, delivery.label, file_hash, rows_rejected == 0)
-        inserts.insert_rejected(connection, feed, batch_id, delivery.label)
+        inserts.insert_rejected(connection, feed, batch_id, delivery.label, delivery.page_starts)
         if rows_rejected:
             equal_rows.remember_duplicates(connection, feed, batch_id)
         quarantine.settle_earlier(connection, feed, file_hash, batch_id)

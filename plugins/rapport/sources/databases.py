@@ -57,6 +57,10 @@ class DatabaseDelivery:
             self._end = cursors.not_after(self._end, began, self._zone())
             cursors.begin_at(self._end, self._overlap)  # a value that gives no beginning is refused now
 
+    @property
+    def page_starts(self) -> None:
+        return None
+
     def content_hash(self) -> str:
         """SHA-256 of the texts that were read, in their order."""
         return str(self._digest.hexdigest())

@@ -1,12 +1,15 @@
 """REST APIs → a delivery: dlt asks for the pages, and the records wait in a file until they are loaded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from rapport.errors import InputError
 from rapport.sources import cursors
@@ -38,9 +41,14 @@ class RestDelivery:
         return self.file.path
 
     def chunks(self) -> Iterator[Chunk]:
-        """The records in the order they came; a row's line is the number of its record."""
+        """The records in the order they came; a row's line is the number of its record in the reading."""
         if self.file.records:
-            yield from read_chunks(self.feed, self.file)
+            for chunk in read_chunks(self.feed, self.file):
+                yield chunk if self.file.numbers is None else _numbered(chunk, self.file.numbers)
+
+    @property
+    def page_starts(self) -> Sequence[int]:
+        return self.file.page_starts
 
     def content_hash(self) -> str:
         """SHA-256 of the records."""
@@ -120,9 +128,11 @@ class _Reading:
         return newest, None
 
     def _records(self, question: str | None) -> Iterator[Any]:
-        for record in self.api.records(question):
-            self.spool.add(record, self._key_of(record))
-            yield record
+        for page in self.api.pages(question):
+            self.spool.begin_page()
+            for record in page:
+                self.spool.add(record, self._key_of(record))
+                yield record
 
     def _key_of(self, record: Any) -> str | None:
         if self.feed.mode not in _ONCE or not isinstance(record, dict):
@@ -130,6 +140,12 @@ class _Reading:
         resource = next(r for r in self.rest.resources if r.get("name") == self.rest.name)
         key = resource.get("primary_key") or self.rest.resource_defaults.get("primary_key")
         return _value(record, key) if key else None
+
+
+def _numbered(chunk: Chunk, numbers: pa.Int64Array) -> Chunk:
+    """The chunk with the records' numbers in the place of the lines of their file."""
+    unreadable = [replace(row, line_number=numbers[row.line_number - 1].as_py()) for row in chunk.unreadable]
+    return Chunk(chunk.rows, numbers.take(pc.subtract(chunk.lines, 1)), unreadable)
 
 
 def _value(record: dict[str, Any], reference: str) -> str | None:

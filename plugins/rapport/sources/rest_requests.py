@@ -30,8 +30,9 @@ class RestApi:
         if self._session is not None:
             self._session.close()
 
-    def records(self, begin: str | None) -> Iterator[Any]:
-        """The resource's records, asked for with `begin` in the place of `{cursor}`.
+    def pages(self, begin: str | None) -> Iterator[tuple[Any, ...]]:
+        """The records of each answer that the resource gets, asked for with `begin` in the place of
+        `{cursor}`. An answer without records is an empty page.
 
         Raises:
             SourceUnavailable, SourceRefused, InputError, ConfigurationError: as `fetched` says.
@@ -45,11 +46,16 @@ class RestApi:
             client["auth"]["session"] = self._session
         try:
             found = {resource.name: resource for resource in rest_api_resources(cast(Any, configuration))}
-            yield from found[self._rest.name]
+            yield from found[self._rest.name].add_step(_page)
         except RapportError:
             raise
         except Exception as error:
             raise _named(self._label, self._rest, error) from None
+
+
+def _page(records: list[Any], meta: Any = None) -> tuple[Any, ...]:
+    """As one item: dlt flattens lists."""
+    return tuple(records)
 
 
 def _manners(label: str, rest: Rest, configuration: dict[str, Any]) -> Manners:

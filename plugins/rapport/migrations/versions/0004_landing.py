@@ -110,13 +110,16 @@ comment on column ops.load_batches.retry_of is 'The batch whose rejected rows we
 create index load_batches_held on ops.load_batches (feed) where state = 'held' and superseded_at is null;
 
 alter table ops.rejected_records
+    add column page bigint,
     add column settled_at timestamptz,
     add column settled_by bigint references ops.load_batches;
 comment on table ops.rejected_records is
     'Rows that no stream could take. `value` is masked where it may be personal; `record` is the whole row, '
     'unmasked, because it is what a retry loads: only the role that runs the pipeline may read it.';
+comment on column ops.rejected_records.page is
+    'Of an API: which answer of that reading had the record, from 1; null where there are no pages.';
 comment on column ops.rejected_records.line_number is
-    'Of a database or an API: the number of the record in that reading, from 1.';
+    'Of an API: the number of the record in its page, from 1; of a database: in that reading.';
 comment on column ops.rejected_records.settled_by is
     'The batch that took the row in, or that read its file again; null while the row is out.';
 create index rejected_records_open on ops.rejected_records (source, stream, batch_id)
