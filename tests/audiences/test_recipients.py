@@ -30,7 +30,7 @@ MONDAY, TUESDAY = datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 1, 6, tzinfo=
 @pytest.fixture
 def marts(warehouse_url: str) -> Iterator[psycopg.Connection]:
     connection = psycopg.connect(warehouse_url)
-    connection.execute("create schema marts")
+    connection.execute("create schema if not exists marts")
     connection.execute("create table marts.customers (customer_id text, email text)")
     connection.execute(
         """

@@ -18,7 +18,7 @@ DAY = timedelta(days=1)
 MONDAY = datetime(2026, 6, 29, 9, tzinfo=UTC)
 
 MARTS = """
-create schema marts;
+create schema if not exists marts;
 create table marts.customers (
     customer_id text primary key, email text, first_name text, favourite_category text, order_count bigint,
     last_order_at timestamptz

@@ -262,8 +262,11 @@ freshness: {error_after: 50h}
     )
     shop.add("anna")
     loaded = """
-        insert into ops.load_batches
-        values (%s, 'visits', 'web_events', 'append', 'visits', 'f', %s, 'm', 0, 0, 0, 0, %s, now())
+        insert into ops.load_batches (
+            batch_id, source, stream, mode, feed, file, file_hash, mapping_hash,
+            rows_read, rows_loaded, rows_duplicate, rows_rejected, newest_record_at, started_at, delivery
+        )
+        values (%s, 'visits', 'web_events', 'append', 'visits', 'f', %s, 'm', 0, 0, 0, 0, %s, now(), 1)
     """
     shop.execute(loaded, 1, "one", MONDAY - 51 * timedelta(hours=1))
     assert [edition.state_reason for edition in shop.plan()] == ["stale_source: visits"]
