@@ -55,7 +55,7 @@ def test_meanings_are_comments_in_the_database(built_shop: BuiltShop) -> None:
             """
             select columns.table_schema || '.' || columns.table_name || '.' || columns.column_name
             from information_schema.columns
-            where table_schema = 'marts'
+            where table_schema in ('marts', 'reporting', 'segments')
                 and col_description(
                     format('%I.%I', table_schema, table_name)::regclass, ordinal_position
                 ) is null

@@ -14,7 +14,8 @@ select
     {{ cleaned('company_name') }} as company_name,
     {{ cleaned('title') }} as title,
     {{ cleaned('language') }} as language,
-    birth_date,
+    -- Nobody is born after the record that says so.
+    case when birth_date <= (updated_at at time zone 'UTC')::date then birth_date end as birth_date,
     updated_at,
     batch_id,
     line_number
