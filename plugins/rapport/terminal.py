@@ -172,6 +172,12 @@ def _intake(report: Report, out: Console) -> None:
         more = f" and {len(columns) - COLUMNS_NAMED:,} more" if len(columns) > COLUMNS_NAMED else ""
         noun = "a new column" if len(columns) == 1 else f"{len(columns):,} new columns"
         lines.append(Text(f"{feed}: {noun} in the source, kept in payload: {named}{more}", style="yellow"))
+    for gone in report.intake.vanished:
+        what = "1 file that was" if gone.files == 1 else f"{gone.files:,} files that were"
+        verb, their = ("is", "its") if gone.files == 1 else ("are", "their")
+        which = f"({'first: ' if gone.files > 1 else ''}{gone.first})"
+        said = f"{gone.feed}: {what} loaded before {verb} gone {which}; {their} rows stay"
+        lines.append(Text(said, style="yellow"))
     waiting = sum(report.intake.rejected_rows.values())
     if waiting:
         lines.append(Text(f"{waiting:,} rejected rows wait; `rapport rejected` says why"))

@@ -1,26 +1,29 @@
-"""What a person should know of the sources after a run: how fresh they are, what is held, new or rejected."""
+"""What a person should know of the sources after a run: freshness, what is held, new, gone, rejected."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import psycopg
 
-from rapport.landing import drift, freshness, held, quarantine
+from rapport.landing import drift, freshness, held, quarantine, vanished
 from rapport.landing.drift import NewColumn
 from rapport.landing.freshness import Freshness
 from rapport.landing.held import HeldBatch
+from rapport.landing.vanished import VanishedFiles
 from rapport.ledger import Run
 
 
 @dataclass(frozen=True)
 class Intake:
-    """`freshness` and `new_columns` are those of the run, `held` and `rejected_rows` are as of now.
+    """`freshness` and `new_columns` are those of the run, `vanished` what was noticed since the run before;
+    `held` and `rejected_rows` are as of now.
 
     `rejected_rows` counts, by feed, the rows that are out and were not settled by a retry or a later reading.
     """
 
     freshness: list[Freshness]
     new_columns: list[NewColumn]
+    vanished: list[VanishedFiles]
     held: list[HeldBatch]
     rejected_rows: dict[str, int]
 
@@ -37,6 +40,7 @@ class Intake:
                 for fresh in self.freshness
             },
             "new_columns": [asdict(column) for column in self.new_columns],
+            "vanished": [asdict(files) for files in self.vanished],
             "held": [
                 {**asdict(batch), "held_at": _iso(batch.held_at), "accepted_at": _iso(batch.accepted_at)}
                 for batch in self.held
@@ -55,7 +59,8 @@ def of_run(connection: psycopg.Connection, run: Run) -> Intake:
                 max(max_batch_id) filter (where run_id = %(run)s),
                 (select max(batch_id) from ops.load_batches),
                 0
-            )
+            ),
+            max(coalesce(ended_at, started_at)) filter (where run_id < %(run)s)
         from ops.runs
         """,
         {"run": run.run_id},
@@ -64,6 +69,7 @@ def of_run(connection: psycopg.Connection, run: Run) -> Intake:
     return Intake(
         freshness=freshness.of_run(connection, run.run_id),
         new_columns=drift.new_columns(connection, after_batch=row[0], up_to_batch=row[1]),
+        vanished=vanished.noticed_between(connection, row[2], run.ended_at),
         held=held.held_batches(connection),
         rejected_rows=quarantine.waiting_rows(connection),
     )

@@ -8,12 +8,13 @@ import psycopg
 
 from rapport import warehouse
 from rapport.errors import InputError, LoadInProgress, WarehouseUnavailable
-from rapport.landing import batches, cursors, held, inserts, keeping, known_files, places
+from rapport.landing import batches, cursors, held, inserts, keeping, known_files, places, vanished
 from rapport.landing.delivery import FileDelivery
 from rapport.landing.kept_files import KeptFiles
 from rapport.landing.transaction import LoadCounts, Progress, load_delivery
 from rapport.sources.feed import Feed
 from rapport.sources.origins import reading
+from rapport.sources.stored_file import SourceFile
 
 PATIENCE_SECONDS = 10
 
@@ -57,7 +58,9 @@ def load_feed(
                 counts += _load_reading(connection, feed, progress)
             except InputError as error:
                 refused.append(str(error))
-        for delivery in _unknown(connection, feed, refused, kept) if feed.origin is None else ():
+        files = keeping.files_to_load(connection, feed, kept) if feed.origin is None else []
+        identified = _identified(connection, feed, files, refused)
+        for delivery in _unknown(connection, feed, identified):
             if held.holds_up(connection, feed, delivery.label):
                 continue
             try:
@@ -69,6 +72,7 @@ def load_feed(
         if counts.rows_loaded:
             inserts.analyze(connection, feed)
         refused += held.sentences(connection, feed)
+        vanished.notice(connection, feed, files, identified)
         if kept is not None and feed.origin is None:
             with failures_named(kept.location):
                 keeping.keep_new(connection, feed, kept)
@@ -93,26 +97,37 @@ def reload(url: str, feed: Feed) -> None:
         cursors.forget_cursor(connection, feed)
 
 
+def _identified(
+    connection: psycopg.Connection, feed: Feed, files: list[SourceFile], refused: list[str]
+) -> list[FileDelivery]:
+    """The files that can be read, each with the hash of its content."""
+    identified: list[FileDelivery] = []
+    for file in files:
+        try:
+            with failures_named(file.path):
+                identified.append(known_files.identify(connection, feed, file))
+        except InputError as error:
+            refused.append(str(error))
+    return identified
+
+
 def _unknown(
-    connection: psycopg.Connection, feed: Feed, refused: list[str], kept: KeptFiles | None
+    connection: psycopg.Connection, feed: Feed, identified: list[FileDelivery]
 ) -> list[FileDelivery]:
     """The files to load: those that are read again in the order they came in, then new ones by their path.
 
     A row without a key counts for the file that came first, so that has to be read again first.
     """
     unknown: list[tuple[float, FileDelivery]] = []
-    for file in keeping.files_to_load(connection, feed, kept):
-        try:
-            with failures_named(file.path):
-                delivery = known_files.identify(connection, feed, file)
-                if keeping.is_copy(file, [found.file_hash for _, found in unknown]):
-                    continue
-                if batches.is_known(connection, feed, file.path, delivery.file_hash):
-                    continue
-                earlier = places.earlier_readings(connection, feed, file.path, delivery.file_hash)
-                unknown.append((min((place for _, place in earlier), default=math.inf), delivery))
-        except InputError as error:
-            refused.append(str(error))
+    for delivery in identified:
+        path = delivery.file.path
+        with failures_named(path):
+            if keeping.is_copy(delivery.file, [found.file_hash for _, found in unknown]):
+                continue
+            if batches.is_known(connection, feed, path, delivery.file_hash):
+                continue
+            earlier = places.earlier_readings(connection, feed, path, delivery.file_hash)
+            unknown.append((min((place for _, place in earlier), default=math.inf), delivery))
     return [delivery for _, delivery in sorted(unknown, key=lambda entry: entry[0])]
 
 

@@ -36,6 +36,17 @@ create table ops.known_files (
 );
 comment on table ops.known_files is
     'The hash of a file''s content for as long as its fingerprint (size, times, inode, version) is the same.';
+
+create table ops.vanished_files (
+    source text not null,
+    stream text not null,
+    feed text not null,
+    file text not null,
+    noticed_at timestamptz not null default clock_timestamp(),
+    primary key (source, stream, feed, file)
+);
+comment on table ops.vanished_files is
+    'Files that were loaded and are not among their feed''s files any more. What they brought stays.';
 """
 
 REREADING = """
