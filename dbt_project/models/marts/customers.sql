@@ -99,7 +99,7 @@ select
     coalesce(emails.opened_email_count, 0) as opened_email_count,
     coalesce(emails.clicked_email_count, 0) as clicked_email_count,
     emails.last_emailed_at,
-    coalesce(permissions.email_topics, array[]::text[]) as email_topics
+    coalesce(permissions.email_topics, '[]'::jsonb) as email_topics
 from addresses
 left join profiles on addresses.customer_id = profiles.customer_id
 left join orders on addresses.customer_id = orders.customer_id

@@ -30,9 +30,9 @@ def notice(
 ) -> None:
     """Note which loaded files are neither among `files` nor, under another name, among those `identified`.
 
-    A kept copy in either does not bring its original back. A file that is back is forgotten, so that it is told
-    when it goes again. Where a listing is not whole nothing
-    is noted: the load says of an archive that cannot be opened, and of a folder without any file.
+    A kept copy in either does not bring its original back. A file that is back is forgotten, so that it is
+    told when it goes again. Where a listing is not whole nothing is noted: the load says of an archive that
+    cannot be opened, and of a folder without any file.
     """
     here = [file for file in files if not isinstance(file, KeptFile)]
     if not here or any(file.is_archive and file.member is None for file in here):

@@ -12,7 +12,7 @@ consents as (
 
 select
     identifiers.customer_id,
-    array_agg(distinct consents.topic order by consents.topic) as email_topics
+    jsonb_agg(distinct consents.topic order by consents.topic) as email_topics
 from identifiers
 inner join consents on identifiers.value = consents.email
 group by identifiers.customer_id
