@@ -6,7 +6,7 @@
 with events as (
     select * from {{ ref('int_ticket_events') }}
     {% if is_incremental() -%}
-    where run_id > {{ var('since_run_id') }}
+    where {{ written_since() }}
     {%- endif %}
 ),
 
