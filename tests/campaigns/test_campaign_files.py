@@ -54,7 +54,7 @@ def problems(shop: SmallShop) -> list[str]:
             "re_entry: often",
             "re_entry: 'often' is no length of time; write a number and m, h, d or w",
         ),
-        ("re_entry: 1d", "holdout: 5", "holdout is no key here"),
+        ("re_entry: 1d", "hold_out: 5%", "hold_out is no key here; did you mean holdout?"),
         ("include: [active], ", "", "audience.include names no segment"),
         (
             "customer.first_name",
@@ -194,12 +194,8 @@ def test_a_missing_sender_is_refused(shop: SmallShop) -> None:
 
 
 def test_delivery_has_defaults_and_refuses_unknown_keys(shop: SmallShop, tmp_path: Path) -> None:
-    assert (read_delivery(shop.settings).frequency_cap.messages, read_delivery(shop.settings).transport) == (
-        2,
-        "local",
-    )
-    shop.write("delivery.yml", "frequency_cap: {mesages: 1, per: 7d}")
-    with pytest.raises(
-        ConfigurationError, match=r"frequency_cap.mesages is no key here; did you mean messages\?"
-    ):
+    delivery = read_delivery(shop.settings)
+    assert (delivery.caps["marketing"].messages, delivery.transport) == (2, "local")
+    shop.write("delivery.yml", "sendgrid: {rendr: shape}")
+    with pytest.raises(ConfigurationError, match=r"sendgrid.rendr is no key here; did you mean render\?"):
         read_delivery(shop.settings)

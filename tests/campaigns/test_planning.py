@@ -102,7 +102,7 @@ def test_two_people_with_one_address_and_no_consent_are_both_accounted_for(shop:
 
 
 def test_the_cap_counts_all_campaigns_and_favours_the_higher_priority(shop: SmallShop) -> None:
-    shop.write("delivery.yml", "frequency_cap: {messages: 1, per: 7d}")
+    shop.write("delivery.yml", "caps: {marketing: {messages: 1, per: 7d}}")
     shop.write("campaigns/a_first_by_name.yml", WEEKLY)
     shop.write("campaigns/weekly.yml", WEEKLY + "priority: 5\n")
     shop.add("anna")
@@ -114,7 +114,7 @@ def test_the_cap_counts_all_campaigns_and_favours_the_higher_priority(shop: Smal
 
 
 def test_the_cap_lets_go_after_its_period(shop: SmallShop) -> None:
-    shop.write("delivery.yml", "frequency_cap: {messages: 1, per: 7d}")
+    shop.write("delivery.yml", "caps: {marketing: {messages: 1, per: 7d}}")
     shop.write("campaigns/weekly.yml", WEEKLY.replace("0 9 * * 1", "0 9 * * *"))
     shop.add("anna")
     planned = [shop.plan(MONDAY + day * DAY)[0].planned for day in range(9)]

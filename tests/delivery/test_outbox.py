@@ -89,7 +89,7 @@ def test_the_cap_holds_at_the_last_moment_too(shop: SmallShop) -> None:
     shop.write("campaigns/second.yml", WEEKLY)
     shop.add("anna")
     shop.plan()
-    shop.write("delivery.yml", "frequency_cap: {messages: 1, per: 7d}")
+    shop.write("delivery.yml", "caps: {marketing: {messages: 1, per: 7d}}")
     counts = send_due(shop.url, shop.settings, now=MONDAY)
     assert (counts.accepted, counts.skipped) == (1, 1)
     assert len(shop.mails()) == 1
@@ -206,9 +206,7 @@ def test_an_edition_held_while_it_is_being_sent_is_claimed_no_further(shop: Smal
 
 def test_another_transport_than_the_local_mailbox_is_refused(shop: SmallShop) -> None:
     shop.write("delivery.yml", "transport: sendgrid")
-    with pytest.raises(
-        ConfigurationError, match=r"delivery.yml: transport: the local mailbox is the only transport"
-    ):
+    with pytest.raises(ConfigurationError, match=r"delivery.yml: transport: only the local mailbox"):
         send_due(shop.url, shop.settings, now=MONDAY)
 
 

@@ -4,7 +4,9 @@ select
     message_id,
     event,
     detail,
-    is_human,
+    class,
+    user_agent,
+    is_machine_open,
     occurred_at
 from {{ source('activation', 'message_events') }}
 where occurred_at < {{ as_of() }}

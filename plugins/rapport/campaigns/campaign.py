@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from datetime import datetime, timedelta
-from typing import Annotated, Any
+from datetime import datetime, time, timedelta
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
 from croniter import croniter
 from pydantic import (
@@ -43,17 +44,58 @@ ReEntry = Annotated[
 ]
 
 
+def _zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError(f"{value!r} is no time zone; write one like Europe/Berlin")
+    return value
+
+
+Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
+Plain = bool | int | float | str
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+ZoneName = Annotated[str, AfterValidator(_zone)]
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Condition(_Part):
+    """What a customer column must be. All tests given must hold; null fails each but `is_null`."""
+
+    equals: Plain | None = None
+    one_of: list[Plain] | None = Field(default=None, min_length=1, max_length=200)
+    at_least: Plain | None = None
+    at_most: Plain | None = None
+    within: Duration | None = Field(default=None, description="A time, at most so long before the edition.")
+    before: Duration | None = Field(default=None, description="A time, at least so long before the edition.")
+    is_null: bool | None = None
+
+    @model_validator(mode="after")
+    def _some_test(self) -> "Condition":
+        if not self.model_fields_set:
+            raise ValueError(f"name a test: {', '.join(type(self).model_fields)}")
+        return self
+
+
 class Audience(_Part):
-    """Who: members of any of `include`, less members of any of `exclude`."""
+    """Who: members of any of `include`, less members of any of `exclude`, for whom all conditions hold."""
 
     include: list[str] = Field(
         default=[], description="Segments; with a trigger `entering` its segment is the default."
     )
     exclude: list[str] = Field(default=[], description="Segments whose members get nothing.")
+    where: dict[str, Condition] = Field(
+        default={},
+        description="Conditions on columns of marts.customers.",
+        examples=[{"order_count": {"at_least": 2}, "country": {"one_of": ["DE", "AT"]}}],
+    )
+    bought_within: Duration | None = Field(default=None, description="Only who ordered in this time.")
+    not_bought_within: Duration | None = Field(default=None, description="Nobody who ordered in this time.")
+    mailed_within: Duration | None = Field(default=None, description="Only who got any mail in this time.")
+    not_mailed_within: Duration | None = Field(
+        default=None, description="Nobody who got any mail in this time."
+    )
 
 
 class Trigger(_Part):
@@ -71,6 +113,78 @@ class Trigger(_Part):
         return self
 
 
+class Content(_Part):
+    """What a mail says. A variant or a step of a journey may leave out what the campaign says already."""
+
+    subject: str | None = Field(default=None, min_length=1, description="Jinja.")
+    preheader: str | None = Field(
+        default=None, min_length=1, description="Jinja. What inboxes show beside the subject."
+    )
+    template: str | None = Field(
+        default=None, min_length=1, description="A file of config/templates.", examples=["welcome.mjml"]
+    )
+
+
+class Step(Content):
+    """A mail of a journey; `wait` is counted from the mail before it, for the first from entering."""
+
+    name: Name
+    wait: Duration = timedelta(0)
+
+
+class Window(_Part):
+    """The hours in which a recipient may be written to, by their own clock. `opens` is before `closes`."""
+
+    opens: time = Field(examples=["09:00"])
+    closes: time = Field(examples=["19:00"])
+    days: list[Weekday] = Field(
+        default=["mon", "tue", "wed", "thu", "fri", "sat", "sun"], min_length=1, max_length=7
+    )
+    fallback_time_zone: ZoneName = Field(
+        default="UTC", description="For recipients whose time zone is unknown.", examples=["Europe/Berlin"]
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Window":
+        if self.opens >= self.closes:
+            raise ValueError("opens must be before closes; a window does not go past midnight")
+        return self
+
+
+class Goal(_Part):
+    """What the campaign is for: the event that converts somebody, within this time of the mail's due time."""
+
+    event: Literal["order", "visit", "cart", "survey_response"] = "order"
+    within: Duration = timedelta(days=14)
+    return_period: Duration = Field(
+        default=timedelta(days=14), description="After it the net revenue of an order no longer changes."
+    )
+
+
+class Limits(_Part):
+    """Hard maxima. An edition that is larger is held; what is over the day's waits for the next."""
+
+    per_edition: int | None = Field(default=None, ge=1)
+    per_day: int | None = Field(default=None, ge=1)
+
+
+class ServiceHold(_Part):
+    """What becomes of somebody with an open ticket, a missed reply target or a bad rating.
+
+    `wait`: their mail waits until that is over or it expires. `recovery`: it waits until they have got the
+    recovery campaign's mail. `none`: nothing.
+    """
+
+    rule: Literal["wait", "recovery", "none"] = "none"
+    campaign: str | None = Field(default=None, description="With `recovery`: the campaign that goes first.")
+
+    @model_validator(mode="after")
+    def _named(self) -> "ServiceHold":
+        if (self.rule == "recovery") != (self.campaign is not None):
+            raise ValueError("campaign belongs to rule: recovery, and that needs it")
+        return self
+
+
 class CampaignFile(_Part):
     """One campaign: who gets which mail, when, and how often at most."""
 
@@ -80,14 +194,40 @@ class CampaignFile(_Part):
     topic: str = Field(
         pattern="^[a-z][a-z0-9_]*$", description="The consent topic that a recipient must have granted."
     )
-    subject: str = Field(min_length=1, description="Jinja.")
-    preheader: str = Field(min_length=1, description="Jinja. What inboxes show beside the subject.")
-    template: str = Field(min_length=1, description="A file of config/templates.", examples=["welcome.mjml"])
+    subject: str | None = Field(default=None, min_length=1, description="Jinja.")
+    preheader: str | None = Field(
+        default=None, min_length=1, description="Jinja. What inboxes show beside the subject."
+    )
+    template: str | None = Field(
+        default=None, min_length=1, description="A file of config/templates.", examples=["welcome.mjml"]
+    )
+    variants: dict[Name, Content] = Field(
+        default={}, description="Equal shares of the recipients get each; leave out what does not differ."
+    )
+    journey: list[Step] = Field(
+        default=[],
+        description="With a trigger `entering`: mails one after another, until the goal is reached.",
+    )
+    holdout: float = Field(
+        default=0, ge=0, le=0.9, description="The share that gets nothing, to see what the campaign earns."
+    )
+    voucher: str | None = Field(
+        default=None, description="A pool of codes (`rapport vouchers import`); each message takes one."
+    )
     re_entry: ReEntry = Field(
         default=None,
         description="How long somebody who got it does not get it again: never (they get it once), or 90d.",
     )
+    cap: str = Field(default="marketing", description="A class of config/delivery.yml's `caps`.")
     priority: int = Field(default=0, description="Campaigns with a higher number are planned first.")
+    window: Window | None = Field(default=None, description="None: at any hour.")
+    approval: bool = Field(default=False, description="Whether a person must approve each edition.")
+    approval_within: Duration = Field(
+        default=timedelta(days=1), description="An edition that nobody approved in this time is not sent."
+    )
+    goal: Goal | None = None
+    limits: Limits = Limits()
+    service_hold: ServiceHold = ServiceHold()
     expires_after: Duration = Field(
         default=timedelta(days=2),
         description="A slot, an entry or a mail that is later than this is dropped.",
@@ -98,6 +238,31 @@ class CampaignFile(_Part):
         if not self.segments_included:
             raise ValueError("audience.include names no segment")
         return self
+
+    @model_validator(mode="after")
+    def _whole_mails(self) -> "CampaignFile":
+        if self.journey and self.trigger.schedule:
+            raise ValueError("a journey begins with entering a segment; write trigger: {entering: …}")
+        if self.journey and self.goal is None:
+            raise ValueError("a journey needs a goal; who reaches it gets no further mail")
+        if self.journey and self.variants:
+            raise ValueError("a journey has steps, no variants")
+        names = [step.name for step in self.journey]
+        if len(set(names)) != len(names):
+            raise ValueError("two steps of the journey have one name")
+        for mail, content in self.contents.items():
+            for key in Content.model_fields:
+                if getattr(content, key) is None:
+                    raise ValueError(f"{key} is missing{f' in {mail[0] or mail[1]}' if any(mail) else ''}")
+        return self
+
+    @property
+    def contents(self) -> dict[tuple[str, str], Content]:
+        """Each different mail, whole, by (step, variant); "" where a campaign has none."""
+        own = Content(subject=self.subject, preheader=self.preheader, template=self.template)
+        mails: dict[tuple[str, str], Content] = {(step.name, ""): step for step in self.journey}
+        mails |= {("", name): variant for name, variant in self.variants.items()}
+        return {mail: _with(own, content) for mail, content in (mails or {("", ""): own}).items()}
 
     @property
     def segments_included(self) -> list[str]:
@@ -112,11 +277,21 @@ class CampaignFile(_Part):
         return [self.trigger.entering] if self.trigger.entering else self.segments_included
 
 
+def _with(own: Content, other: Content) -> Content:
+    said = {key: getattr(other, key) for key in Content.model_fields if getattr(other, key) is not None}
+    return own.model_copy(update=said)
+
+
 class Campaign(CampaignFile):
-    """A campaign file, with its name and its template's source (includes expanded)."""
+    """A campaign file, with its name and its templates' sources (includes expanded), by file name."""
 
     name: str
-    source: str
+    sources: dict[str, str]
+
+    def mail(self, step: str = "", variant: str = "") -> tuple[str, str, str]:
+        """Subject, preheader and template source of one of the campaign's mails."""
+        content = self.contents[step, variant]
+        return str(content.subject), str(content.preheader), self.sources[str(content.template)]
 
     def latest_slot(self, as_of: datetime) -> datetime | None:
         """The last slot of the schedule at or before `as_of`, unless it has expired by then."""

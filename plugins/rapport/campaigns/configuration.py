@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rapport.audiences.segments import segment_names
 from rapport.campaigns import templates
-from rapport.campaigns.campaign import Campaign, CampaignFile
+from rapport.campaigns.campaign import Campaign, CampaignFile, Content
 from rapport.campaigns.fields import Fields
 from rapport.campaigns.files import FileMistakes, nearest, read_model, shown
 from rapport.delivery.faults import TemplateMistakes
@@ -60,29 +60,48 @@ def read_campaigns(settings: Settings, fields: Fields | None = None) -> Campaign
 def _read(path: Path, settings: Settings, segments: Sequence[str], fields: Fields) -> Campaign:
     file = read_model(path, CampaignFile)
     mistakes = list(_unknown_segments(path, file, segments))
+    sources: dict[str, str] = {}
+    for mail, content in file.contents.items():
+        sources |= _read_content(path, settings, file, mail, content, fields, mistakes)
+    if mistakes:
+        raise FileMistakes(mistakes)
+    # Validated again by construction: the file's own values in their written form.
+    return Campaign(**file.model_dump(mode="json"), name=path.stem, sources=sources)
+
+
+def _read_content(
+    path: Path,
+    settings: Settings,
+    file: CampaignFile,
+    mail: tuple[str, str],
+    content: Content,
+    fields: Fields,
+    mistakes: list[str],
+) -> dict[str, str]:
+    """The source of the mail's template, by its name; what is wrong with the mail is added to `mistakes`."""
+    where = "".join(f"{name}: " for name in (shown(path), *mail) if name)
     try:
-        template = templates.read_template(settings.config / "templates", file.template, shown(path))
+        template = templates.read_template(settings.config / "templates", str(content.template), shown(path))
     except FileMistakes as error:
-        raise FileMistakes(mistakes + error.sentences) from None
-    mistakes += [
-        f"{shown(path)}: {key}: {sentence}"
-        for key, source in (("subject", file.subject), ("preheader", file.preheader))
-        for _, sentence in fields.mistakes_in(source, file.member_segments)
+        mistakes += [sentence for sentence in error.sentences if sentence not in mistakes]
+        return {}
+    found = [
+        f"{where}{key}: {sentence}"
+        for key in ("subject", "preheader")
+        for _, sentence in fields.mistakes_in(getattr(content, key), file.member_segments)
     ]
-    mistakes += [
+    found += [
         f"{name}, line {line}: {sentence}"
         for name, source in template.files.items()
         for line, sentence in fields.mistakes_in(source, file.member_segments)
     ]
-    if not mistakes:
+    if not found:
         try:
-            compile_mail(file.subject, file.preheader, template.source)
+            compile_mail(str(content.subject), str(content.preheader), template.source)
         except TemplateMistakes as error:
-            mistakes += [f"{template.name}: {sentence}" for sentence in error.sentences]
-    if mistakes:
-        raise FileMistakes(mistakes)
-    # Validated again by construction: the file's own values in their written form.
-    return Campaign(**file.model_dump(mode="json"), name=path.stem, source=template.source)
+            found += [f"{template.name}: {sentence}" for sentence in error.sentences]
+    mistakes += [sentence for sentence in found if sentence not in mistakes]
+    return {str(content.template): template.source}
 
 
 def _unknown_segments(path: Path, file: CampaignFile, segments: Sequence[str]) -> list[str]:

@@ -53,12 +53,13 @@ def template_fault(
         """,
         [edition_id, SAMPLE],
     ).fetchall()
-    template = compile_mail(campaign.subject, campaign.preheader, campaign.source)
+    templates = {mail: compile_mail(*campaign.mail(*mail)) for mail in campaign.contents}
     people = recipients(connection, [row[0] for row in rows])
     faults = []
-    for context in contexts(connection, campaign, sender, secret, people).values():
+    data = contexts(connection, campaign, sender, secret, people)
+    for person in people:
         try:
-            template.render(context)
+            templates[person.step, person.variant].render(data[person.message_id])
         except RenderError as error:
             faults.append(str(error))
     if faults and (len(faults) > TOLERATED or len(faults) == len(people)):

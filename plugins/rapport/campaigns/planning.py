@@ -80,7 +80,8 @@ def _plan(connection: psycopg.Connection, campaign: Campaign, planning: _Plannin
     if edition_id is None:
         return None
     _write_edition(connection, campaign, edition_id, slot_at, planning)
-    candidates.insert_messages(connection, campaign, edition_id, slot_at, planning.delivery.frequency_cap)
+    cap = planning.delivery.caps[campaign.cap]
+    candidates.insert_messages(connection, campaign, edition_id, slot_at, cap)
     fault = planning.run_fault or gate.template_fault(
         connection, campaign, edition_id, planning.sender, planning.key.secret
     )

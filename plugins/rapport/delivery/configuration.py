@@ -54,7 +54,7 @@ class Sender(BaseModel):
 
 
 class FrequencyCap(BaseModel):
-    """At most `messages` of all campaigns together to one recipient in any period of length `per`."""
+    """At most `messages` of the class's campaigns together to one recipient in any period of length `per`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -62,13 +62,61 @@ class FrequencyCap(BaseModel):
     per: Duration
 
 
+class Topic(BaseModel):
+    """A subject that people consent to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    title: str | None = Field(default=None, description="What the preferences page calls it.")
+    double_opt_in: bool = Field(default=False, description="Only a confirmed consent counts.")
+
+
+class Smtp(BaseModel):
+    """A mail server. Its user and password are in RAPPORT_SMTP_USER and RAPPORT_SMTP_PASSWORD."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=587, ge=1, le=65_535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+
+
+class SendGrid(BaseModel):
+    """SendGrid's account. Its key is in SENDGRID_API_KEY, those that sign events in RAPPORT_WEBHOOK_KEYS."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = Field(default="https://api.sendgrid.com", description="http only for 127.0.0.1.")
+    render: Literal["single", "shape"] = Field(
+        default="single", description="`shape` needs what `rapport delivery probe` has proven."
+    )
+    open_tracking_topic: str | None = Field(
+        default=None, description="The consent topic that allows to see opens; none: they are never tracked."
+    )
+
+
 class Delivery(BaseModel):
     """config/delivery.yml."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    transport: Literal["local"] = "local"
-    frequency_cap: FrequencyCap = FrequencyCap(messages=2, per=timedelta(days=7))
+    transport: Literal["local", "smtp", "sendgrid"] = "local"
+    smtp: Smtp = Smtp()
+    sendgrid: SendGrid = SendGrid()
+    per_second: float = Field(
+        default=500, gt=0, description="Mails a second, of all senders together; not for the local mailbox."
+    )
+    allow_recipients: list[str] = Field(
+        default=[], description="Domains; while one is listed nobody else gets mail over smtp or sendgrid."
+    )
+    caps: dict[str, FrequencyCap] = Field(
+        default={"marketing": FrequencyCap(messages=2, per=timedelta(days=7))},
+        description="How often at most, by the class that a campaign names.",
+    )
+    topics: dict[str, Topic] = Field(default={}, description="What differs from a plain topic, by name.")
+    global_holdout: float = Field(
+        default=0, ge=0, le=0.2, description="The share that gets no campaign at all, to see what all earn."
+    )
 
 
 def read_sender(settings: Settings) -> Sender:
@@ -91,8 +139,4 @@ def read_delivery(settings: Settings) -> Delivery:
     try:
         return read_model(path, Delivery)
     except FileMistakes as mistakes:
-        sentence = str(mistakes).replace(
-            "Input should be 'local'",
-            "the local mailbox is the only transport there is; write transport: local",
-        )
-        raise ConfigurationError(sentence) from None
+        raise ConfigurationError(str(mistakes)) from None

@@ -46,7 +46,7 @@ class _Edition:
     due_at: datetime
     campaign: Campaign
     sender: Sender
-    template: MailTemplate
+    templates: dict[tuple[str, str], MailTemplate]
 
 
 def anything_due(url: str, *, now: datetime) -> bool:
@@ -101,7 +101,9 @@ def _send_edition(
         [edition.edition_id],
     )
     counts.expired += expire(connection, edition.edition_id, edition.campaign, now)
-    while claimed := claim(connection, edition.edition_id, edition.campaign, delivery.frequency_cap, BATCH):
+    while claimed := claim(
+        connection, edition.edition_id, edition.campaign, delivery.caps[edition.campaign.cap], BATCH
+    ):
         message_ids, skipped = claimed
         mails, faulty = _render(connection, edition, secret, message_ids)
         faulty += transport.send(mails)
@@ -136,7 +138,7 @@ def _render(
     for person in people:
         context = data[person.message_id]
         try:
-            rendered = edition.template.render(context)
+            rendered = edition.templates[person.step, person.variant].render(context)
         except RenderError as error:
             log.warning("message %s of edition %s: %s", person.message_id, edition.edition_id, error)
             faulty.append(person.message_id)
@@ -168,12 +170,12 @@ def _due_editions(connection: psycopg.Connection, now: datetime) -> Iterator[_Ed
         try:
             campaign = Campaign.model_validate(specification["campaign"])
             sender = Sender.model_validate(specification["sender"])
-            template = compile_mail(campaign.subject, campaign.preheader, campaign.source)
+            templates = {mail: compile_mail(*campaign.mail(*mail)) for mail in campaign.contents}
         except (ValidationError, TemplateMistakes):
             # Planned by an older version of Rapport that allowed more.
             hold(connection, edition_id, "template_error: this version of Rapport refuses what was planned")
             continue
-        yield _Edition(edition_id, due_at, campaign, sender, template)
+        yield _Edition(edition_id, due_at, campaign, sender, templates)
 
 
 @contextmanager

@@ -22,6 +22,8 @@ class Recipient:
     customer_id: str
     recipient_key: str
     email: str
+    step: str
+    variant: str
 
 
 def recipients(connection: psycopg.Connection, message_ids: Sequence[UUID]) -> list[Recipient]:
@@ -33,8 +35,11 @@ def recipients(connection: psycopg.Connection, message_ids: Sequence[UUID]) -> l
                 messages.message_id,
                 coalesce(merges.customer_id, messages.customer_id) as customer_id,
                 messages.recipient_key,
-                recipients.email
+                recipients.email,
+                coalesce(editions.step, '') as step,
+                coalesce(messages.variant, '') as variant
             from activation.messages
+            inner join activation.editions using (edition_id)
             inner join activation.recipients using (recipient_key)
             left join identity.merges on messages.customer_id = merges.old_customer_id
             where messages.message_id = any(%s)

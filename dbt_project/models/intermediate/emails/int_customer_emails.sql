@@ -5,7 +5,7 @@ with messages as (
 ),
 
 events as (
-    select * from {{ ref('stg_message_events') }}
+    select * from {{ ref('int_judged_events') }}
 ),
 
 -- A click tells of an opening that nobody reported.

@@ -5,7 +5,7 @@ with messages as (
 ),
 
 events as (
-    select * from {{ ref('stg_message_events') }}
+    select * from {{ ref('int_judged_events') }}
 ),
 
 -- Of what a person does often, the first time; what a machine opens nobody has opened.

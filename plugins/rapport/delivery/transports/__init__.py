@@ -6,6 +6,7 @@ from uuid import UUID
 
 from rapport.delivery.configuration import Delivery
 from rapport.delivery.mime import Mail
+from rapport.errors import ConfigurationError
 from rapport.settings import Settings
 
 
@@ -28,5 +29,6 @@ def open_transport(delivery: Delivery, settings: Settings) -> Transport:
     """The transport that config/delivery.yml names."""
     from rapport.delivery.transports.local import LocalMailbox
 
-    assert delivery.transport == "local"
+    if delivery.transport != "local":
+        raise ConfigurationError("config/delivery.yml: transport: only the local mailbox can send yet")
     return LocalMailbox(settings.mailbox)
