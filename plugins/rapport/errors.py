@@ -5,6 +5,7 @@ RapportError
 │   ├── ConfigurationError    a file in config/, a variable or an option is wrong
 │   ├── InputError            a source's data cannot be read
 │   │   └── SourceRefused     a source's database or API does not let us in
+│   ├── DecisionRefused       what somebody wants to do with an edition cannot be done with it now
 │   ├── DataTestsFailed       dbt built, but the data breaks its promises
 │   ├── WarehouseTooOld
 │   └── RecipientKeyChanged
@@ -46,6 +47,10 @@ class SourceRefused(InputError):
 
 class DataTestsFailed(PermanentError):
     """dbt's models or tests failed; the message names them."""
+
+
+class DecisionRefused(PermanentError):
+    """An edition cannot be approved, rejected or sent again as things are; the message says why."""
 
 
 class WarehouseTooOld(PermanentError):
