@@ -20,7 +20,8 @@ from rapport.delivery.mime import Mail
 from rapport.delivery.personal_data import contexts, recipients
 from rapport.delivery.rendering import MailTemplate, compile_mail
 from rapport.delivery.settling import expire, hold, hold_if_broken, record, settle
-from rapport.delivery.transports import Transport, open_transport
+from rapport.delivery.transports import LegacyTransport as Transport
+from rapport.delivery.transports import open_transport
 from rapport.settings import Settings
 
 BATCH = 500

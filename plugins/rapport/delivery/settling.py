@@ -7,7 +7,7 @@ from uuid import UUID
 import psycopg
 
 from rapport.campaigns.campaign import Campaign
-from rapport.delivery.transports import Transport
+from rapport.delivery.transports import LegacyTransport as Transport
 
 TOLERATED_ERRORS = 5  # and one in a thousand; beyond both the edition is held
 

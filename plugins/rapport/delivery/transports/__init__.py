@@ -1,7 +1,15 @@
-"""Ways out. A transport takes mails and returns when they are safely handed over."""
+"""Ways out. A transport says how mails travel together, makes a request of them, hands it over and says
+how that went; it writes nothing into the warehouse.
+
+The loop around it: render a chunk, `parcels`; claim it in one transaction that also writes an attempt for
+each parcel; `request(parcel, attempt_id)`; a last look; `hand_over(request)`; settle by the answer. A parcel
+that is divided, or that lost some of its mails, goes through `request` again under an attempt of its own.
+"""
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
 from uuid import UUID
 
 from rapport.delivery.configuration import Delivery
@@ -9,9 +17,74 @@ from rapport.delivery.mime import Mail
 from rapport.errors import ConfigurationError
 from rapport.settings import Settings
 
+# accepted   handed over, but for the places in `rejected`
+# rejected   nothing was handed over; the places in `rejected` never will be, the others go again
+# returned   nothing was handed over, and the mails are not to blame; with `hold` the campaign stops
+# divide     nothing was handed over, and it is not said which mail is to blame, or there are too many
+# wait       nothing was handed over; not before `until`
+# uncertain  nobody knows
+AnswerKind = Literal["accepted", "rejected", "returned", "divide", "wait", "uncertain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is handed over at once: `body` is the mails of `message_ids`, in their order."""
+
+    message_ids: list[UUID]
+    body: bytes | list[Mail]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a request.
+
+    Args:
+        rejected: places in the request's message_ids.
+        until: of `wait`, when to try again, by the wall clock.
+        hold: why the campaign must stop until a person has looked, in the words of editions.state_reason; of
+            `divide`, the reason if both halves end alike.
+        status: the answer's code, where there is one.
+        provider_id: what the other side calls the request.
+        detail: what it said, without addresses.
+    """
+
+    kind: AnswerKind
+    rejected: list[int] = field(default_factory=list)
+    until: datetime | None = None
+    hold: str | None = None
+    status: int | None = None
+    provider_id: str | None = None
+    detail: str | None = None
+
 
 class Transport(Protocol):
-    """`is_idempotent`: the same mail handed over twice is one mail, and `holds` knows which it has."""
+    """A way out.
+
+    Args:
+        is_idempotent: the same mail handed over twice is one mail, so that what a dead sender left is simply
+            handed over again.
+        has_events: somebody reports later what became of a mail, so that what is uncertain can become known.
+    """
+
+    name: str
+    is_idempotent: bool
+    has_events: bool
+
+    def parcels(self, mails: Sequence[Mail]) -> list[list[Mail]]:
+        """The mails as they travel together; every mail is in one parcel, and no address twice in one."""
+        ...
+
+    def request(self, parcel: Sequence[Mail], attempt_id: int) -> Request:
+        """The request that hands the parcel over, of any size from one mail up."""
+        ...
+
+    def hand_over(self, request: Request) -> Answer:
+        """Hand it over, once, and wait for the answer. Never raises for what the other side does."""
+        ...
+
+
+class LegacyTransport(Protocol):
+    """What the local mailbox still is until the loop above is there."""
 
     name: str
     is_idempotent: bool
@@ -25,7 +98,7 @@ class Transport(Protocol):
         ...
 
 
-def open_transport(delivery: Delivery, settings: Settings) -> Transport:
+def open_transport(delivery: Delivery, settings: Settings) -> LegacyTransport:
     """The transport that config/delivery.yml names."""
     from rapport.delivery.transports.local import LocalMailbox
 
