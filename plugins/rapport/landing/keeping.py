@@ -16,7 +16,7 @@ def keep_new(connection: psycopg.Connection, feed: Feed, store: KeptFiles) -> No
     """Keep the feed's files that were read and are not kept yet. A file that changed since is left alone.
 
     Raises:
-        OSError: the store cannot be written to.
+        SourceUnavailable: the store cannot be written to.
     """
     read = connection.execute(
         """

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,16 +13,16 @@ from string import Template
 from typing import IO, Any
 
 import pyarrow as pa
-from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from rapport.errors import ConfigurationError, InputError
+from rapport.errors import ConfigurationError, InputError, SourceUnavailable
 from rapport.settings import Settings
 from rapport.sources.connections import find_connection
-from rapport.sources.object_stores import storage_options
+from rapport.sources.object_stores import file_system, is_of_a_store, storage_options
 from rapport.sources.stored_file import SourceFile
 
 BLOCK = 1 << 20
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class KeptFiles:
             place = os.path.normpath(settings.config.parent / Path(place).expanduser())
         try:
             options = storage_options(place, find_connection(connection)) if connection else {}
-            system, folder = url_to_fs(place, **options)
+            system, folder = file_system(place, options)
             return cls(system, folder, place)
         except (ImportError, ValueError, OSError) as error:
             raise ConfigurationError(
@@ -63,35 +64,48 @@ class KeptFiles:
         What the hash is of is stored: the file as it is, and of an archive's member what comes out of it.
 
         Raises:
-            OSError: the store cannot be written to.
+            SourceUnavailable: the store cannot be written to.
+            OSError: there is no room left.
         """
         path = self._path(file_hash)
         unfinished = f"{path}.{os.getpid()}"
+        with self._failures_named("copies cannot be kept there; they are made by the next run that can"):
+            try:
+                self._make_folder(os.path.dirname(path))
+                if not self._write(file, unfinished, file_hash):
+                    return None
+                self._make_private(unfinished)
+                self.system.mv(unfinished, path)
+                return int(self.system.size(path) or 0)
+            finally:
+                with suppress(FileNotFoundError):
+                    self.system.rm(unfinished)
+
+    def _write(self, file: SourceFile, path: str, file_hash: str) -> bool:
+        """Write the content to the path; whether that is what the hash is of."""
         digest = hashlib.sha256()
-        self._make_folder(os.path.dirname(path))
-        try:
-            with (
-                file.open_stored() if file.member is None else file.open() as content,
-                self.system.open(unfinished, "wb") as stored,
-                pa.CompressedOutputStream(pa.PythonFile(stored, mode="w"), "zstd") as packed,
-            ):
-                while block := content.read(BLOCK):
-                    digest.update(block)
-                    packed.write(block)
-            if digest.hexdigest() != file_hash:
-                return None
-            self._make_private(unfinished)
-            self.system.mv(unfinished, path)
-        except InputError:
-            return None
-        finally:
-            with suppress(FileNotFoundError):
-                self.system.rm(unfinished)
-        return int(self.system.size(path) or 0)
+        with (
+            self.system.open(path, "wb") as stored,
+            pa.CompressedOutputStream(pa.PythonFile(stored, mode="w"), "zstd") as packed,
+        ):
+            try:
+                with file.open_stored() if file.member is None else file.open() as content:
+                    while block := content.read(BLOCK):
+                        digest.update(block)
+                        # The original's place must not be blamed for what the store says.
+                        with self._failures_named("copies cannot be kept there"):
+                            packed.write(block)
+            except InputError:
+                return False
+        return digest.hexdigest() == file_hash
 
     def remove(self, file_hash: str) -> None:
-        """Remove the content, if it is there."""
-        with suppress(FileNotFoundError):
+        """Remove the content, if it is there.
+
+        Raises:
+            SourceUnavailable: the store does not do it.
+        """
+        with suppress(FileNotFoundError), self._failures_named("old copies cannot be removed"):
             self.system.rm(self._path(file_hash))
 
     @contextmanager
@@ -100,30 +114,55 @@ class KeptFiles:
 
         Raises:
             InputError: it is gone, or is not what was stored.
+            SourceUnavailable: the store does not answer.
         """
         digest = hashlib.sha256()
         with tempfile.TemporaryFile() as unpacked:
-            try:
-                with (
-                    self.system.open(self._path(file_hash), "rb") as stored,
-                    pa.CompressedInputStream(pa.PythonFile(stored, mode="r"), "zstd") as content,
-                ):
-                    while block := content.read(BLOCK):
-                        digest.update(block)
-                        unpacked.write(block)
-            except FileNotFoundError:
-                raise InputError(
-                    f"{shown} is gone, and so is its kept copy {self._path(file_hash)}; put the file back to "
-                    "have it read again"
-                ) from None
-            except (OSError, pa.ArrowException) as error:
-                if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-                    raise
-                raise self._damaged(file_hash, shown) from error
+            with tempfile.TemporaryFile() as packed:
+                self._fetch(file_hash, shown, packed)
+                try:
+                    with pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd") as content:
+                        while block := content.read(BLOCK):
+                            digest.update(block)
+                            unpacked.write(block)
+                except (OSError, pa.ArrowException) as error:
+                    if getattr(error, "errno", None) in _NO_ROOM:
+                        raise
+                    raise self._damaged(file_hash, shown) from error
             if digest.hexdigest() != file_hash:
                 raise self._damaged(file_hash, shown)
             unpacked.seek(0)
             yield unpacked
+
+    def _fetch(self, file_hash: str, shown: str, packed: IO[bytes]) -> None:
+        try:
+            with (
+                self._failures_named(f"the copy of {shown} cannot be read"),
+                self.system.open(self._path(file_hash), "rb") as stored,
+            ):
+                shutil.copyfileobj(stored, packed, BLOCK)
+        except FileNotFoundError:
+            raise InputError(
+                f"{shown} is gone, and so is its kept copy {self._path(file_hash)}; put the file back to "
+                "have it read again"
+            ) from None
+        packed.seek(0)
+
+    @contextmanager
+    def _failures_named(self, consequence: str) -> Iterator[None]:
+        """What the store does not do is a sentence, which shows no secret."""
+        try:
+            yield
+        except Exception as error:
+            is_missing_or_full = isinstance(error, FileNotFoundError) or (
+                getattr(error, "errno", None) in _NO_ROOM
+            )
+            if is_missing_or_full or not (isinstance(error, OSError) or is_of_a_store(error)):
+                raise
+            raise SourceUnavailable(
+                f"config/landing.yml: kept_files: {self.location} does not answer as it should "
+                f"({type(error).__name__}): {consequence}"
+            ) from None
 
     def _damaged(self, file_hash: str, shown: str) -> InputError:
         return InputError(

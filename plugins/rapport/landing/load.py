@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 import psycopg
 
 from rapport import warehouse
-from rapport.errors import InputError, LoadInProgress, WarehouseUnavailable
+from rapport.errors import InputError, LoadInProgress, SourceUnavailable, WarehouseUnavailable
 from rapport.landing import batches, cursors, held, inserts, keeping, known_files, places, vanished
 from rapport.landing.delivery import FileDelivery
 from rapport.landing.kept_files import KeptFiles
@@ -69,16 +69,27 @@ def load_feed(
             except InputError as error:
                 refused.append(str(error))
                 keeping.give_up(connection, feed, delivery.file)
+            except SourceUnavailable as error:
+                refused.append(str(error))
         if counts.rows_loaded:
             inserts.analyze(connection, feed)
         refused += held.sentences(connection, feed)
         vanished.notice(connection, feed, files, identified)
         if kept is not None and feed.origin is None:
-            with failures_named(kept.location):
-                keeping.keep_new(connection, feed, kept)
+            refused += _keep(connection, feed, kept)
     if refused:
         raise FilesRefused(refused, counts)
     return counts
+
+
+def _keep(connection: psycopg.Connection, feed: Feed, kept: KeptFiles) -> list[str]:
+    """Make copies of what was read; why that cannot be done, if so."""
+    try:
+        with failures_named(kept.location):
+            keeping.keep_new(connection, feed, kept)
+    except SourceUnavailable as error:
+        return [f"{feed.name}: {error}"]
+    return []
 
 
 def _load_reading(connection: psycopg.Connection, feed: Feed, progress: Progress | None) -> LoadCounts:

@@ -36,11 +36,27 @@ def open_system(feed: Feed) -> tuple[Any, str]:
     options = {} if name is None else storage_options(files, find_connection(name))
     try:
         with failures_named(files):
-            return url_to_fs(files, **options)
+            return file_system(files, options)
     except (ImportError, ValueError, OSError) as error:
         # What an option holds may be a secret, and so may what a library says about it.
         reason = str(error) if name is None else type(error).__name__
         raise InputError(f"{feed.name}: {files} cannot be opened: {reason}") from None
+
+
+def file_system(url: str, options: dict[str, Any]) -> tuple[Any, str]:
+    """The file system of a path or URL, told these options, and the path or pattern on it.
+
+    Raises:
+        ImportError, ValueError, OSError: as the file system's library says.
+    """
+    if url.partition("://")[0] not in ("gs", "gcs"):
+        system, path = url_to_fs(url, **options)
+        return system, path
+    # gcsfs's default first asks by gRPC what kind of bucket it is: for a minute where a proxy or an emulator
+    # speaks HTTP only.
+    from gcsfs.core import GCSFileSystem
+
+    return GCSFileSystem(**options), GCSFileSystem._strip_protocol(url)
 
 
 @contextmanager
@@ -53,12 +69,17 @@ def failures_named(path: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in _LIBRARIES or isinstance(error, OSError):
+        if not is_of_a_store(error) or isinstance(error, OSError):
             raise
         raise InputError(
             f"{path}: the store does not answer as it should ({type(error).__name__}); are the connection's "
             "credentials, its endpoint and the bucket's name right?"
         ) from None
+
+
+def is_of_a_store(error: Exception) -> bool:
+    """Whether the library of an object store, or what it stands on, has defined this kind of error."""
+    return type(error).__module__.partition(".")[0] in _LIBRARIES
 
 
 def storage_options(files: str, connection: Connection) -> dict[str, Any]:
@@ -113,23 +134,41 @@ def _google(connection: Connection) -> dict[str, Any]:
 
 
 def _azure(connection: Connection) -> dict[str, Any]:
-    host = (connection.host or "").removeprefix("https://").partition(".")[0]
-    told = {
-        "connection_string": _extra(connection, "connection_string"),
+    host = (connection.host or "").removeprefix("https://").rstrip("/")
+    # The account's name is the login, as Airflow's own hook has it, and its key the password.
+    is_application = _extra(connection, "tenant_id") is not None
+    login = None if is_application else connection.login
+    account = _extra(connection, "account_name") or login or host.partition(".")[0]
+    secret = {
+        "account_key": None if is_application else connection.password,
         "sas_token": _extra(connection, "sas_token"),
     }
-    tenant = _extra(connection, "tenant_id")
-    if tenant is None:
-        # The account's name is the login, as Airflow's own hook has it, and its key the password.
-        account = _extra(connection, "account_name") or connection.login or host
-        return {**told, "account_name": account, "account_key": connection.password}
-    return {
-        **told,
-        "account_name": _extra(connection, "account_name") or host,
-        "tenant_id": tenant,
-        "client_id": connection.login,
-        "client_secret": connection.password,
-    }
+    if is_application:
+        return {
+            "account_name": account,
+            "account_host": host if _is_elsewhere(host) else None,
+            "tenant_id": _extra(connection, "tenant_id"),
+            "client_id": connection.login,
+            "client_secret": connection.password,
+            **secret,
+        }
+    written = _extra(connection, "connection_string")
+    if written is None and _is_elsewhere(host):
+        parts = {
+            "BlobEndpoint": connection.url,
+            "AccountName": account,
+            "AccountKey": secret["account_key"],
+            "SharedAccessSignature": (secret["sas_token"] or "").removeprefix("?"),
+        }
+        written = ";".join(f"{name}={value}" for name, value in parts.items() if value)
+    return {"connection_string": written} if written else {"account_name": account, **secret}
+
+
+def _is_elsewhere(host: str) -> bool:
+    """Whether an Azure account's host is another than adlfs makes of the account's name."""
+    return ("." in host or "://" in host) and not host.endswith(
+        (".blob.core.windows.net", ".dfs.core.windows.net")
+    )
 
 
 def _extra(connection: Connection, name: str) -> Any:
