@@ -12,6 +12,7 @@ from typing import Annotated, TextIO
 import typer
 
 from rapport import terminal
+from rapport.campaigns.commands import campaign_app, vouchers_app
 from rapport.errors import ConfigurationError, RapportError
 from rapport.identity.commands import identity_app
 from rapport.landing.commands import chosen_feeds, held_app, rejected_app
@@ -25,10 +26,10 @@ app = typer.Typer(
 )
 warehouse_app = typer.Typer(help="The database that everything is in.", no_args_is_help=True)
 sources_app = typer.Typer(help="Where data comes from: config/sources/.", no_args_is_help=True)
-campaigns_app = typer.Typer(help="What is sent to whom: config/campaigns/.", no_args_is_help=True)
 app.add_typer(warehouse_app, name="warehouse")
 app.add_typer(sources_app, name="sources")
-app.add_typer(campaigns_app, name="campaigns")
+app.add_typer(campaign_app, name="campaign")
+app.add_typer(vouchers_app, name="vouchers")
 app.add_typer(held_app, name="held")
 app.add_typer(rejected_app, name="rejected")
 app.add_typer(identity_app, name="identity")
@@ -160,23 +161,6 @@ def sources_check(config: Config = None) -> None:
     for feed in feeds:
         print(f"{feed.name}: {feed.source} fills {feed.stream} ({feed.mode})")
     print(f"{len(feeds)} feeds in {settings.config / 'sources'} are right")
-
-
-@campaigns_app.command("check")
-def campaigns_check(config: Config = None) -> None:
-    """Check every campaign and template against what the warehouse holds now."""
-    from rapport import warehouse
-    from rapport.campaigns.configuration import read_campaigns
-    from rapport.campaigns.fields import Fields
-
-    settings = _settings(config)
-    url = warehouse.ensure(settings)
-    warehouse.migrate(url)
-    with warehouse.connect(url) as connection:
-        campaigns = read_campaigns(settings, Fields.of(connection))
-    for campaign in campaigns.good:
-        print(f"{campaign.name}: right")
-    campaigns.raise_problems()
 
 
 @app.command()

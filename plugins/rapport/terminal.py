@@ -120,23 +120,24 @@ def headline(report: Report) -> Text:
     return line.append(report.state, style=styles.get(report.state, "")).append(seconds)
 
 
-def _table(title: str, *numbers: str, last: str | None = None) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    table.add_column(title, min_width=24)
+def table(title: str, *numbers: str, last: str | None = None) -> Table:
+    """A table of the house: a name, numbers, and a last column of words."""
+    made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    made.add_column(title, min_width=24)
     for number in numbers:
-        table.add_column(number, justify="right")
+        made.add_column(number, justify="right")
     if last is not None:
-        table.add_column(last)
-    return table
+        made.add_column(last)
+    return made
 
 
 def _loads(loads: list[Step], report: Report) -> Table:
-    table = _table("Came in", "read", "loaded", "duplicates", "rejected", last="newest record")
+    rows = table("Came in", "read", "loaded", "duplicates", "rejected", last="newest record")
     ages = {fresh.feed: _age(fresh, report.as_of) for fresh in report.intake.freshness}
     for step in loads:
         counts = (step.rows_read, step.rows_loaded, step.rows_duplicate, step.rows_rejected)
-        table.add_row(step.step, *(f"{count or 0:,}" for count in counts), ages.get(step.step, Text("")))
-    return table
+        rows.add_row(step.step, *(f"{count or 0:,}" for count in counts), ages.get(step.step, Text("")))
+    return rows
 
 
 def _age(fresh: Freshness, as_of: datetime) -> Text:
@@ -204,19 +205,19 @@ def _checks(report: Report, out: Console) -> None:
 
 
 def _segments(report: Report) -> Table:
-    table = _table("Segment", "customers")
+    rows = table("Segment", "customers")
     for name, size in report.segments.items():
-        table.add_row(name, f"{size:,}")
-    return table
+        rows.add_row(name, f"{size:,}")
+    return rows
 
 
 def _campaigns(campaigns: list[Campaign]) -> Table:
-    table = _table("Campaign", "planned", "sent", "held", "skipped", last="why")
+    rows = table("Campaign", "planned", "sent", "held", "skipped", last="why")
     for campaign in campaigns:
         reasons = [f"{reason.replace('_', ' ')} {count:,}" for reason, count in campaign.skipped.items()]
         if campaign.held_because:
             reasons.insert(0, f"held: {campaign.held_because}")
-        table.add_row(
+        rows.add_row(
             campaign.campaign,
             f"{campaign.planned:,}",
             f"{campaign.sent:,}",
@@ -224,7 +225,7 @@ def _campaigns(campaigns: list[Campaign]) -> Table:
             f"{sum(campaign.skipped.values()):,}",
             ", ".join(reasons),
         )
-    return table
+    return rows
 
 
 def _sent_before(campaigns: list[Campaign], out: Console) -> None:

@@ -7,11 +7,12 @@ import psycopg
 from jinja2 import nodes
 
 from rapport.campaigns.files import nearest
+from rapport.delivery.blocks import BLOCKS
 from rapport.delivery.configuration import Sender
 from rapport.delivery.rendering import HTML
 from rapport.delivery.sandbox import mistakes_in
 
-_NAMES = ("customer", "member", "sender", "unsubscribe_url", "preheader")
+_NAMES = ("customer", "member", "sender", "voucher", *BLOCKS, "unsubscribe_url", "preheader")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Fields:
             "customer": self.customer,
             "member": self._common_columns(member_segments),
             "sender": list(Sender.model_fields),
+            **{name: list(block.fields) for name, block in BLOCKS.items() if not block.is_list},
         }
         own = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"} | {"loop"}
         for name in tree.find_all(nodes.Name):

@@ -19,6 +19,14 @@ def money(value: Any, currency: str = "") -> str:
     return f"{amount:,} {currency}".rstrip()
 
 
+def number(value: Any) -> str:
+    """1234.50 → `1,234.5`; what is whole stays whole."""
+    try:
+        return f"{Decimal(str(value)).normalize():,f}"
+    except InvalidOperation:
+        raise RenderError("the filter number was given something that is no number") from None
+
+
 def day(value: Any) -> str:
     """A date or time, or its ISO 8601 text, → `3 July 2026`."""
     if isinstance(value, str):
@@ -52,4 +60,9 @@ def of_something(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     return filtered
 
 
-OWN_FILTERS: dict[str, Callable[..., Any]] = {"money": money, "date": day, "url": web_address}
+OWN_FILTERS: dict[str, Callable[..., Any]] = {
+    "money": money,
+    "number": number,
+    "date": day,
+    "url": web_address,
+}

@@ -1,16 +1,20 @@
-"""What a template is rendered with: customer, row in the segment, sender, unsubscribe link."""
+"""What a template is rendered with: customer, row in the segment, blocks, sender, unsubscribe link."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import psycopg
+from jinja2 import nodes
 from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
 from rapport.campaigns.campaign import Campaign
+from rapport.delivery.blocks import BLOCKS, read_blocks
 from rapport.delivery.configuration import Sender
+from rapport.delivery.rendering import TEXT
 from rapport.delivery.unsubscribe import unsubscribe_token
 
 
@@ -24,6 +28,7 @@ class Recipient:
     email: str
     step: str
     variant: str
+    voucher: str | None = None
 
 
 def recipients(connection: psycopg.Connection, message_ids: Sequence[UUID]) -> list[Recipient]:
@@ -37,7 +42,8 @@ def recipients(connection: psycopg.Connection, message_ids: Sequence[UUID]) -> l
                 messages.recipient_key,
                 recipients.email,
                 coalesce(editions.step, '') as step,
-                coalesce(messages.variant, '') as variant
+                coalesce(messages.variant, '') as variant,
+                messages.voucher
             from activation.messages
             inner join activation.editions using (edition_id)
             inner join activation.recipients using (recipient_key)
@@ -65,9 +71,15 @@ def contexts(
     members: dict[str, dict[str, Any]] = {}
     for segment in reversed(campaign.member_segments):
         members |= _by_customer(connection, sql.Identifier("segments", segment), ids)
+    blocks = read_blocks(connection, blocks_used(tuple(campaign.sources.values())), ids)
     shop = sender.model_dump()
     return {
         person.message_id: {
+            **{
+                name: records.get(person.customer_id, [] if BLOCKS[name].is_list else None)
+                for name, records in blocks.items()
+            },
+            "voucher": person.voucher,
             "customer": customers.get(person.customer_id, {}),
             "member": members.get(person.customer_id, {}),
             "sender": shop,
@@ -75,6 +87,13 @@ def contexts(
         }
         for person in people
     }
+
+
+@lru_cache(maxsize=64)
+def blocks_used(sources: tuple[str, ...]) -> frozenset[str]:
+    """The blocks that templates name; no others are read."""
+    names = {name.name for source in sources for name in TEXT.parse(source).find_all(nodes.Name)}
+    return frozenset(names & BLOCKS.keys())
 
 
 def unsubscribe_url(sender: Sender, secret: bytes, recipient_key: str, topic: str) -> str:
