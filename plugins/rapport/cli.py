@@ -13,6 +13,7 @@ import typer
 
 from rapport import terminal
 from rapport.campaigns.commands import campaign_app, vouchers_app
+from rapport.delivery.fake_sendgrid.commands import fake_sendgrid
 from rapport.errors import ConfigurationError, RapportError
 from rapport.identity.commands import identity_app
 from rapport.landing.commands import chosen_feeds, held_app, rejected_app
@@ -33,6 +34,7 @@ app.add_typer(vouchers_app, name="vouchers")
 app.add_typer(held_app, name="held")
 app.add_typer(rejected_app, name="rejected")
 app.add_typer(identity_app, name="identity")
+app.command("fake-sendgrid")(fake_sendgrid)
 
 AsOf = Annotated[
     str | None,

@@ -1,0 +1,141 @@
+"""The fake as tests hold it: a process of its own that they start, look into, break and kill."""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+import urllib3
+
+from rapport.delivery.fake_sendgrid import log
+from rapport.delivery.fake_sendgrid.faults import Fault
+from rapport.delivery.fake_sendgrid.log import Accepted, Asked
+from rapport.errors import ServiceFailed
+
+KEY = "SG.fake"
+_PROGRAM = "rapport.delivery.fake_sendgrid"
+_PLUGINS = Path(__file__).resolve().parents[3]
+
+
+class FakeSendGrid:
+    """`with FakeSendGrid() as fake:` starts a fake on a free port of 127.0.0.1 and ends it afterwards.
+
+    `openapi` is SendGrid's document of mail/send, `key` the API key that it lets in, `file` the log to write,
+    or go on with; without one it is in a temporary folder. `kill` and `start` take it down and up again on
+    the same port and the same log; faults are forgotten by that.
+    """
+
+    def __init__(
+        self,
+        openapi: Path | None = None,
+        *,
+        key: str = KEY,
+        file: Path | None = None,
+        port: int = 0,
+        seed: int = 1,
+        options: Sequence[str] = (),
+    ) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="fake-sendgrid-")
+        self.key = key
+        self.file = file if file is not None else Path(self._folder.name) / "log.jsonl"
+        self.port = port
+        self._options = [f"--key={key}", f"--log={self.file}", f"--seed={seed}", *options]
+        if openapi is not None:
+            self._options.append(f"--openapi={openapi}")
+        self._pool = urllib3.PoolManager(retries=False, timeout=60)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._pool.clear()
+        self._folder.cleanup()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process is not None, "the fake is not running"
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start the process and wait until it answers.
+
+        Raises:
+            ServiceFailed: it did not come up; it has written why to standard error.
+        """
+        process = subprocess.Popen(
+            [sys.executable, "-m", _PROGRAM, f"--port={self.port}", "--end-with-stdin", *self._options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(_PLUGINS)},
+        )
+        assert process.stdout is not None
+        found = re.search(rb"http://127\.0\.0\.1:(\d+)", process.stdout.readline())
+        self._process = process
+        if found is None:
+            self.stop()
+            raise ServiceFailed("the fake SendGrid did not start; its output says why")
+        self.port = int(found[1])
+
+    def stop(self) -> None:
+        """End the process in good order; without one, nothing."""
+        self._end(subprocess.Popen.terminate)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._end(subprocess.Popen.kill)
+
+    def _end(self, how: Any) -> None:
+        if self._process is not None:
+            how(self._process)
+            self._process.wait(30)
+            for pipe in (self._process.stdin, self._process.stdout):
+                assert pipe is not None
+                pipe.close()
+            self._process = None
+
+    def log(self) -> list[Accepted]:
+        """Every recipient of every mail that was accepted, in order. Works while the fake is down, too."""
+        return [log.accepted_of(line) for line in log.lines(self.file) if line["kind"] == "accepted"]
+
+    def requests(self) -> list[Asked]:
+        """Everything that the fake was asked under /v3, with what it answered."""
+        return [log.asked_of(line) for line in log.lines(self.file) if line["kind"] == "asked"]
+
+    def set_faults(self, *faults: Fault) -> None:
+        """These faults from now on, in order of precedence; none: behave again."""
+        self._tell("PUT", "faults", [asdict(fault) for fault in faults])
+
+    def faults_played(self) -> list[int]:
+        """How often each fault was played since it was set."""
+        return self._ask("state")["faults_played"]
+
+    def clear(self) -> None:
+        """Forget everything: log and faults."""
+        self._tell("POST", "clear")
+
+    def _ask(self, what: str) -> Any:
+        return orjson.loads(self._tell("GET", what))
+
+    def _tell(self, method: str, what: str, content: object = None) -> bytes:
+        body = orjson.dumps(content) if content is not None else None
+        answer = self._pool.request(method, f"{self.url}/_fake/{what}", body=body)
+        if answer.status >= 300:
+            raise ServiceFailed(f"the fake SendGrid answered {answer.status}: {answer.data.decode()}")
+        return answer.data

@@ -1,0 +1,171 @@
+"""The fake SendGrid takes what SendGrid takes, refuses what it refuses, fails as told and forgets nothing."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import urllib3
+
+from rapport.delivery.fake_sendgrid import FakeSendGrid, Fault
+
+OPENAPI = Path(__file__).parents[3] / "shared/data/sendgrid/tsg_mail_v3.json"
+Body = dict[str, Any]
+
+
+def mail(*addresses: str, **fields: Any) -> Body:
+    """A request that SendGrid takes, with a personalization for each address."""
+    return {
+        "personalizations": [
+            {
+                "to": [{"email": address}],
+                "custom_args": {"rapport_message": f"m{number}", "rapport_attempt": "7"},
+                "headers": {"List-Unsubscribe": f"<https://shop.example/u/{number}>"},
+                "substitutions": {"-name-": f"Anna {number}"},
+            }
+            for number, address in enumerate(addresses or ["anna@mail.example"])
+        ],
+        "from": {"email": "hello@shop.example", "name": "The shop"},
+        "subject": "Hello",
+        "content": [
+            {"type": "text/plain", "value": "Hello -name-"},
+            {"type": "text/html", "value": "<p>Hello -name-</p>"},
+        ],
+        **fields,
+    }
+
+
+class Client:
+    def __init__(self, fake: FakeSendGrid) -> None:
+        self.fake = fake
+        self.pool = urllib3.PoolManager(retries=False, timeout=1)
+
+    def send(self, body: object, **headers: str) -> urllib3.BaseHTTPResponse:
+        content = body if isinstance(body, bytes) else orjson.dumps(body)
+        return self.ask("POST", "/v3/mail/send", content, **headers)
+
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> urllib3.BaseHTTPResponse:
+        fields = {"Authorization": f"Bearer {self.fake.key}", "Content-Type": "application/json"}
+        fields |= {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.pool.request(method, self.fake.url + path, body=body, headers=fields)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[FakeSendGrid]:
+    with FakeSendGrid(OPENAPI) as fake:
+        yield fake
+
+
+@pytest.fixture
+def fake(running: FakeSendGrid) -> FakeSendGrid:
+    running.clear()
+    return running
+
+
+@pytest.fixture
+def client(fake: FakeSendGrid) -> Iterator[Client]:
+    client = Client(fake)
+    yield client
+    client.pool.clear()
+
+
+def errors(answer: urllib3.BaseHTTPResponse) -> list[dict[str, str | None]]:
+    found = answer.json()["errors"]
+    assert all(set(error) == {"message", "field", "help"} for error in found)
+    return found
+
+
+def test_accepts_a_mail_and_logs_each_recipient(client: Client) -> None:
+    answer = client.send(mail("anna@mail.example", "ben@mail.example"))
+    assert (answer.status, answer.data) == (202, b"")
+    request_id = answer.headers["X-Message-Id"]
+    accepted = client.fake.log()
+    assert [(each.email, each.message_id, each.attempt_id, each.place) for each in accepted] == [
+        ("anna@mail.example", "m0", "7", 0),
+        ("ben@mail.example", "m1", "7", 1),
+    ]
+    assert all(each.sg_message_id.startswith(request_id + ".") for each in accepted)
+    assert [(asked.status, asked.recipients) for asked in client.fake.requests()] == [(202, 2)]
+
+
+def test_sandbox_mode_checks_and_sends_nothing(client: Client) -> None:
+    sandbox = {"sandbox_mode": {"enable": True}}
+    answer = client.send(mail(mail_settings=sandbox))
+    assert (answer.status, answer.data) == (200, b"")
+    assert "X-Message-Id" not in answer.headers
+    assert client.send(mail(mail_settings=sandbox, subject="")).status == 400
+    assert client.fake.log() == []
+
+
+def test_rate_limit_headers_count_down(client: Client) -> None:
+    first, second = client.send(mail()), client.send(mail())
+    left = [int(answer.headers["X-RateLimit-Remaining"]) for answer in (first, second)]
+    assert left[0] == left[1] + 1 or int(second.headers["X-RateLimit-Reset"]) - 60 > time.time() - 2
+    assert int(first.headers["X-RateLimit-Limit"]) > left[0]
+
+
+@pytest.mark.parametrize("wrong", ["", "Bearer", "Bearer ", "Bearer SG.another", "Basic SG.fake"])
+def test_needs_the_api_key(client: Client, wrong: str) -> None:
+    answer = client.send(mail(), Authorization=wrong)
+    assert answer.status == 401
+    assert errors(answer)[0]["field"] is None
+    assert client.fake.log() == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        (Fault("status", 500), 500),
+        (Fault("status", 503, after_accepting=True), 503),
+        (Fault("status", 401), 401),
+        (Fault("status", 403), 403),
+        (Fault("status", 415), 415),
+        (Fault("proxy_page", 502), 502),
+        (Fault("rate_limit", seconds=3), 429),
+        (Fault("too_large"), 413),
+        (Fault("unnamed"), 400),
+        (Fault("named", recipients="ben"), 400),
+        (Fault("slow", seconds=0.1), 202),
+        (Fault("late", seconds=0.1), 202),
+        (Fault("reset"), None),
+        (Fault("reset", after_accepting=True), None),
+        (Fault("silence"), None),
+        (Fault("silence", after_accepting=True), None),
+    ],
+)
+def test_fails_as_told(client: Client, fault: Fault, status: int | None) -> None:
+    client.fake.set_faults(fault)
+    if status is None:
+        with pytest.raises((urllib3.exceptions.ProtocolError, urllib3.exceptions.ReadTimeoutError)):
+            client.send(mail("anna@mail.example", "ben@mail.example"))
+    else:
+        assert client.send(mail("anna@mail.example", "ben@mail.example")).status == status
+    is_accepted = fault.after_accepting or status == 202
+    assert len(client.fake.log()) == (2 if is_accepted else 0)
+    assert [(asked.fault, asked.status) for asked in client.fake.requests()] == [(fault.kind, status)]
+    assert client.fake.faults_played() == [1]
+    client.fake.set_faults()
+    assert client.send(mail()).status == 202
+
+
+def test_the_log_outlives_a_kill(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    with FakeSendGrid(OPENAPI, file=log) as fake:
+        client = Client(fake)
+        assert client.send(mail("anna@mail.example")).status == 202
+        port = fake.port
+        fake.kill()
+        assert [each.email for each in fake.log()] == ["anna@mail.example"]
+        # What a kill within a write would leave: a recipient without its request, and half a line.
+        torn = log.read_bytes().splitlines(keepends=True)[0]
+        log.write_bytes(log.read_bytes() + torn + torn[:20])
+        assert len(fake.log()) == 1
+        fake.start()
+        assert fake.port == port
+        assert client.send(mail("ben@mail.example")).status == 202
+        assert [each.email for each in fake.log()] == ["anna@mail.example", "ben@mail.example"]
+        client.pool.clear()
