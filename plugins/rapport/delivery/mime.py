@@ -13,18 +13,33 @@ from uuid import UUID
 from rapport.delivery.configuration import Sender
 from rapport.delivery.faults import RenderError
 from rapport.delivery.rendering import Rendered
+from rapport.delivery.shapes import ShapedMail
 
 
 @dataclass(frozen=True)
 class Mail:
-    """One person's mail as transports take it. `recipient` is an e-mail address."""
+    """One person's mail as transports take it. `recipient` is an e-mail address.
+
+    `tracks_opens`: this recipient consents to being seen opening it.
+    """
 
     message_id: UUID
     recipient: str
     sender: Sender
-    rendered: Rendered
+    rendered: Rendered | ShapedMail
     unsubscribe_url: str
     due_at: datetime
+    tracks_opens: bool = False
+
+
+def list_unsubscribe(mail: Mail) -> dict[str, str]:
+    """The two headers of RFC 8058, for every transport."""
+    return {
+        "List-Unsubscribe": (
+            f"<{mail.unsubscribe_url}>, <mailto:{mail.sender.unsubscribe_address}?subject=unsubscribe>"
+        ),
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
 
 
 class _MailPolicy(EmailPolicy):
@@ -58,10 +73,8 @@ def mime_bytes(mail: Mail) -> bytes:
         message["Subject"] = mail.rendered.subject
         message["Date"] = format_datetime(mail.due_at)
         message["Message-ID"] = f"<{mail.message_id}@{sender.address.rpartition('@')[2]}>"
-        message["List-Unsubscribe"] = (
-            f"<{mail.unsubscribe_url}>, <mailto:{sender.unsubscribe_address}?subject=unsubscribe>"
-        )
-        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        for name, value in list_unsubscribe(mail).items():
+            message[name] = value
         headers = message.as_bytes().rstrip(b"\n")
     except (ValueError, IndexError, HeaderParseError, UnicodeError):
         raise RenderError("the address or a header of the mail cannot be written") from None

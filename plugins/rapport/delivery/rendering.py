@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import css_inline
@@ -12,6 +13,7 @@ from lxml import html as lxml_html  # type: ignore[import-untyped]
 from rapport.delivery.faults import TemplateMistakes
 from rapport.delivery.hiding import Hidden, hide, moved_statements
 from rapport.delivery.sandbox import BoundTemplate, MailEnvironment, mistakes_in
+from rapport.delivery.shapes import NoShell, ShapedMail, Shapes
 from rapport.delivery.text_part import text_source
 
 HTML = MailEnvironment(is_html=True)
@@ -39,6 +41,8 @@ class MailTemplate:
     preheader: BoundTemplate
     html: BoundTemplate
     text: BoundTemplate
+    html_source: str
+    text_source: str
 
     def render(self, context: Mapping[str, Any]) -> Rendered:
         """Render for one person; `context` holds plain data: customer, member, sender, unsubscribe_url.
@@ -52,6 +56,26 @@ class MailTemplate:
             html=self.html.render(whole),
             text=self.text.render(whole),
         )
+
+    def shape(self, context: Mapping[str, Any]) -> ShapedMail | Rendered:
+        """Render for one person, as a shell that others share and this person's values.
+
+        `context` as for `render`, and so is the outcome: subject, html and text are the same, byte for byte.
+        It is a Rendered where this person's mail fits no shell, because an address has no plain host.
+
+        Raises:
+            RenderError: this person's data does not fit the template.
+        """
+        whole = {**context, "preheader": one_line(self.preheader.render(context))}
+        subject = one_line(self.subject.render(context))
+        try:
+            return self._shapes.shape(whole, subject)
+        except NoShell:
+            return Rendered(subject, self.html.render(whole), self.text.render(whole))
+
+    @cached_property
+    def _shapes(self) -> Shapes:
+        return Shapes(self.html_source, self.text_source)
 
 
 def compile_mail(subject: str, preheader: str, source: str) -> MailTemplate:
@@ -74,16 +98,21 @@ def compile_mail(subject: str, preheader: str, source: str) -> MailTemplate:
     mistakes = list(_misplaced(hidden, html))
     if mistakes:
         raise TemplateMistakes(mistakes)
+    html_source, plain_source = hidden.put_back(html), text_source(hidden, html)
     return MailTemplate(
         subject=TEXT.compiled(subject),
         preheader=TEXT.compiled(preheader),
-        html=HTML.compiled(hidden.put_back(html)),
-        text=TEXT.compiled(text_source(hidden, html)),
+        html=HTML.compiled(html_source),
+        text=TEXT.compiled(plain_source),
+        html_source=html_source,
+        text_source=plain_source,
     )
 
 
 def one_line(text: str) -> str:
     """The text with every run of white space and control characters as one space."""
+    if text.isprintable() and "  " not in text:
+        return text.strip()
     return re.sub(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text).strip()
 
 
