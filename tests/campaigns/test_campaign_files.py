@@ -54,6 +54,40 @@ def problems(shop: SmallShop) -> list[str]:
             "re_entry: often",
             "re_entry: 'often' is no length of time; write a number and m, h, d or w",
         ),
+        (
+            "re_entry: 1d",
+            "cap: marketting",
+            "cap: there is no cap class marketting; did you mean marketing?",
+        ),
+        (
+            "re_entry: 1d",
+            "service_hold: {rule: recovery, campaign: sorry}",
+            "service_hold.campaign: there is no campaign sorry; there is weekly",
+        ),
+        ("re_entry: 1d", "service_hold: {rule: recovery}", "campaign belongs to rule: recovery"),
+        ("re_entry: 1d", "window: {opens: '19:00', closes: '09:00'}", "opens must be before closes"),
+        (
+            "re_entry: 1d",
+            "window: {opens: '09:00', closes: '19:00', fallback_time_zone: Berlin}",
+            "'Berlin' is no time zone; write one like Europe/Berlin",
+        ),
+        ("re_entry: 1d", "audience: {where: {order_count: {}}}", "name a test: equals, one_of"),
+        (
+            "re_entry: 1d",
+            "journey: [{name: a}]",
+            "a journey begins with entering a segment; write trigger: {entering: …}",
+        ),
+        ("subject: News for {{ customer.first_name or 'you' }}\n", "", "subject is missing"),
+        (
+            "subject: News for {{ customer.first_name or 'you' }}",
+            "variants: {a: {subject: A}, b: {}}",
+            "subject is missing in b",
+        ),
+        (
+            "re_entry: 1d",
+            "variants: {a: {subject: '{{ customer.firstname }}'}}",
+            "weekly.yml: a: subject: there is no customer.firstname; did you mean first_name?",
+        ),
         ("re_entry: 1d", "hold_out: 5%", "hold_out is no key here; did you mean holdout?"),
         ("include: [active], ", "", "audience.include names no segment"),
         (

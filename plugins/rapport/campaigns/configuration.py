@@ -1,6 +1,6 @@
 """Campaign files: config/campaigns/*.yml, one campaign each, checked before anything is planned."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from rapport.campaigns import templates
 from rapport.campaigns.campaign import Campaign, CampaignFile, Content
 from rapport.campaigns.fields import Fields
 from rapport.campaigns.files import FileMistakes, nearest, read_model, shown
+from rapport.delivery.configuration import read_delivery
 from rapport.delivery.faults import TemplateMistakes
 from rapport.delivery.rendering import compile_mail
 from rapport.errors import ConfigurationError
@@ -21,6 +22,14 @@ class CampaignProblem(NamedTuple):
 
     campaign: str
     sentences: list[str]
+
+
+class _Known(NamedTuple):
+    """The names that a campaign file may point to."""
+
+    segments: Sequence[str]
+    caps: list[str]
+    campaigns: list[str]
 
 
 @dataclass(frozen=True)
@@ -44,22 +53,26 @@ def read_campaigns(settings: Settings, fields: Fields | None = None) -> Campaign
             not checked against it.
 
     Raises:
-        ConfigurationError: there is no folder of segments.
+        ConfigurationError: there is no folder of segments, or config/delivery.yml is wrong.
     """
-    segments = segment_names(settings.dbt_project)
+    known = _Known(
+        segments=segment_names(settings.dbt_project),
+        caps=list(read_delivery(settings).caps),
+        campaigns=sorted(path.stem for path in (settings.config / "campaigns").glob("*.yml")),
+    )
     good, problems = [], []
     for path in sorted((settings.config / "campaigns").glob("*.yml")):
         try:
-            good.append(_read(path, settings, segments, fields or Fields()))
+            good.append(_read(path, settings, known, fields or Fields()))
         except FileMistakes as mistakes:
             problems.append(CampaignProblem(path.stem, mistakes.sentences))
     good.sort(key=lambda campaign: (-campaign.priority, campaign.name))
     return Campaigns(good, problems)
 
 
-def _read(path: Path, settings: Settings, segments: Sequence[str], fields: Fields) -> Campaign:
+def _read(path: Path, settings: Settings, known: _Known, fields: Fields) -> Campaign:
     file = read_model(path, CampaignFile)
-    mistakes = list(_unknown_segments(path, file, segments))
+    mistakes = list(_unknown_names(path, file, known))
     sources: dict[str, str] = {}
     for mail, content in file.contents.items():
         sources |= _read_content(path, settings, file, mail, content, fields, mistakes)
@@ -104,14 +117,14 @@ def _read_content(
     return {str(content.template): template.source}
 
 
-def _unknown_segments(path: Path, file: CampaignFile, segments: Sequence[str]) -> list[str]:
-    named = [
-        *(("audience.include", segment) for segment in file.audience.include),
-        *(("audience.exclude", segment) for segment in file.audience.exclude),
-        *([("trigger.entering", file.trigger.entering)] if file.trigger.entering else []),
+def _unknown_names(path: Path, file: CampaignFile, known: _Known) -> Iterator[str]:
+    named: list[tuple[str, str, str | None, Sequence[str]]] = [
+        *(("audience.include", "segment", segment, known.segments) for segment in file.audience.include),
+        *(("audience.exclude", "segment", segment, known.segments) for segment in file.audience.exclude),
+        ("trigger.entering", "segment", file.trigger.entering, known.segments),
+        ("cap", "cap class", file.cap, known.caps),
+        ("service_hold.campaign", "campaign", file.service_hold.campaign, known.campaigns),
     ]
-    return [
-        f"{shown(path)}: {key}: there is no segment {segment}{nearest(segment, list(segments))}"
-        for key, segment in named
-        if segment not in segments
-    ]
+    for key, kind, name, names in named:
+        if name is not None and name not in names:
+            yield f"{shown(path)}: {key}: there is no {kind} {name}{nearest(name, list(names))}"
