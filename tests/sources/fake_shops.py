@@ -29,10 +29,21 @@ class Shopify(FakeApi):
         }
         lines = [{"id": 10 * number + n, **line} for n in (1, 2)]
         returned = {"id": 10 * number + 5, "line_item_id": lines[0]["id"], "quantity": 1, "subtotal": 9.9}
+        shipping = [
+            {"id": 10 * number + 7, "title": "Standard", "price": "5.00", "is_removed": False},
+            {"id": 10 * number + 8, "title": "Express", "price": "9.00", "is_removed": True},
+        ]
         refund = {
             "id": number,
             "created_at": iso(moment),
             "refund_line_items": [{**returned, "line_item": lines[0]}],
+            "refund_shipping_lines": [
+                {"id": 5, "shipping_line_id": shipping[0]["id"], "subtotal_amount_set": money("2.00")}
+            ],
+            "order_adjustments": [
+                {"id": 5, "kind": "shipping_refund", "amount_set": money("-2.00")},
+                {"id": 6, "kind": "refund_discrepancy", "amount_set": money("1.50")},
+            ],
             "transactions": [{"id": number, "amount": "9.90", "kind": "refund"}],
         }
         return {
@@ -45,7 +56,7 @@ class Shopify(FakeApi):
             "currency": "USD",
             "total_discounts": "0.00",
             "total_tax": "1.94",
-            "total_shipping_price_set": {"shop_money": {"amount": "5.00", "currency_code": "USD"}},
+            "total_shipping_price_set": money("5.00"),
             "total_price": "26.74",
             "taxes_included": False,
             "email": f"{number}@home.example",
@@ -53,6 +64,7 @@ class Shopify(FakeApi):
             "customer": person,
             "shipping_address": address,
             "line_items": lines,
+            "shipping_lines": shipping,
             "refunds": [refund],
         }
 
@@ -86,3 +98,11 @@ class Shopify(FakeApi):
             )
             headers["Link"] = f'<{self.url}{asked.path}?{link}>; rel="next"'
         return Answer({resource: found}, headers=headers)
+
+
+def money(amount: str) -> Record:
+    """An amount in the shop's currency and in the one that the customer saw."""
+    return {
+        "shop_money": {"amount": amount, "currency_code": "USD"},
+        "presentment_money": {"amount": "77.00", "currency_code": "CAD"},
+    }

@@ -46,7 +46,10 @@ FEEDS = {
     "shopify_customers": ("customers", 1),
     "shopify_order_lines": ("orders", 2),
     "shopify_orders": ("orders", 1),
+    "shopify_refund_differences": ("orders", 1),
     "shopify_refunds": ("orders", 1),
+    "shopify_shipping_lines": ("orders", 1),
+    "shopify_shipping_refunds": ("orders", 1),
     "surveymonkey_ces": ("ces", 1),
     "surveymonkey_csat": ("csat", 1),
     "surveymonkey_nps": ("nps", 1),
@@ -244,6 +247,32 @@ def test_a_server_that_stays_broken_ends_the_reading_for_now(
         load_feed(warehouse_url, feed)
     assert api.secret not in str(broken.value)
     assert records_of(feed) == 0
+
+
+def test_a_refund_of_a_shop_is_worth_what_was_given_back(
+    open_system: Any, warehouse_url: str, settings: Settings, query: Any, waits: list[float]
+) -> None:
+    api, feed = open_system("shopify_refunds")
+    api.fill("orders", 2)
+    api.fill("customers", 0)
+    for other in read_feeds(settings):
+        load_feed(warehouse_url, other)
+    refunds = query(
+        "select kind, order_id, amount::text, currency, line_id from {table} where order_id = '1' order by 1",
+        feed,
+    )
+    assert refunds == [
+        ("price", "1", "-1.50", "USD", None),  # 1.50 of the goods' 9.90 was kept back
+        ("return", "1", "9.9", "USD", "11"),
+        ("shipping", "1", "2.00", "USD", "17"),
+    ]
+    lines = next(other for other in read_feeds(settings) if other.name == "shopify_shipping_lines")
+    found = query(
+        "select line_kind, line_id, (quantity * unit_price)::text from {table}"
+        " where order_id = '1' order by line_id",
+        lines,
+    )
+    assert found == [("product", "11", "19.80"), ("product", "12", "19.80"), ("shipping", "17", "5.00")]
 
 
 def test_a_version_is_what_the_vendor_says_it_is(
