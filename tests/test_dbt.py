@@ -8,6 +8,7 @@ import yaml
 
 from rapport import dbt
 from rapport.errors import ConfigurationError
+from rapport.ledger import EVERYTHING, News
 from rapport.settings import PROJECT, Settings
 
 
@@ -29,3 +30,18 @@ def test_a_mistyped_parameter_is_named_with_the_nearest(settings: Settings) -> N
 
 def test_without_a_file_the_defaults_hold(settings: Settings) -> None:
     assert dbt.parameters(replace(settings, config=settings.config / "empty")) == {}
+
+
+def test_without_news_a_layer_is_what_moves_with_time() -> None:
+    assert dbt.selected("segments", News()) == ["path:models/segments,tag:as_of"]
+    assert dbt.selected("segments", EVERYTHING) == ["path:models/segments"]
+
+
+def test_news_of_a_stream_is_news_of_what_follows_from_it_alone() -> None:
+    assert dbt.selected("segments", News(frozenset({"refunds"}))) == [
+        "path:models/segments,source:raw.refunds+",
+        "path:models/segments,source:ops.removed_facts+1",
+        "path:models/segments,source:ops.removed_keys+1",
+        "path:models/segments,source:identity.identifier_changes+1",
+        "path:models/segments,tag:as_of",
+    ]

@@ -184,39 +184,46 @@ def test_after_a_mended_mapping_the_view_is_built_from_nothing(warehouse_url: st
     assert see(warehouse_url, "v", days=2).since is not None
 
 
-def news(url: str, run: ledger.Run) -> bool:
+def news(url: str, run: ledger.Run) -> ledger.News:
     with warehouse.connect(url) as connection:
-        return ledger.has_news(connection, run)
+        return ledger.news(connection, run)
 
 
 def test_a_later_run_without_loads_has_no_news(warehouse_url: str) -> None:
     load_a_batch(warehouse_url, 4)
     first = build_marts(warehouse_url, see(warehouse_url, "v"))
-    assert news(warehouse_url, first)
-    assert not news(warehouse_url, see(warehouse_url, "v", days=1))
+    assert news(warehouse_url, first) == ledger.EVERYTHING
+    assert news(warehouse_url, see(warehouse_url, "v", days=1)) == ledger.News()
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "expected"),
     [
-        "update ops.load_batches set rows_read = 1, rows_loaded = 1 where batch_id = 5",
-        """
-        update ops.load_batches set rows_read = 1, rows_loaded = 1, latest_time = '2026-07-06 06:00+00'
-        where batch_id = 4
-        """,
-        "insert into identity.changes values (2, 'a', 'b', 1)",
-        "update ops.runs set config_hash = 'other' where run_id = 2",
+        (
+            "update ops.load_batches set rows_read = 1, rows_loaded = 1 where batch_id = 5",
+            ledger.News(frozenset({"orders"})),
+        ),
+        (
+            """
+            update ops.load_batches set
+                rows_read = 1, rows_loaded = 1, stream = 'refunds', latest_time = '2026-07-06 06:00+00'
+            where batch_id = 4
+            """,
+            ledger.News(frozenset({"refunds"})),
+        ),
+        ("insert into identity.changes values (2, 'a', 'b', 1)", ledger.EVERYTHING),
+        ("update ops.runs set config_hash = 'other' where run_id = 2", ledger.EVERYTHING),
     ],
     ids=["a load", "rows that become visible", "somebody is somebody else", "another configuration"],
 )
-def test_news_is(change: str, warehouse_url: str) -> None:
+def test_news_is(change: str, expected: ledger.News, warehouse_url: str) -> None:
     load_a_batch(warehouse_url, 4)
     build_marts(warehouse_url, see(warehouse_url, "v"))
     load_a_batch(warehouse_url, 5)
     second = see(warehouse_url, "v", days=1)
     with warehouse.connect(warehouse_url) as connection:
         connection.execute(change)  # type: ignore[arg-type]
-    assert news(warehouse_url, read_run(warehouse_url, second.run_id))
+    assert news(warehouse_url, read_run(warehouse_url, second.run_id)) == expected
 
 
 def test_recording_a_layer_again_replaces_its_tests(warehouse_url: str) -> None:

@@ -12,7 +12,7 @@ import yaml
 
 from rapport import dbt_sources, warehouse
 from rapport.errors import ConfigurationError, DataTestsFailed, DiskFull
-from rapport.ledger import Run, TestResult
+from rapport.ledger import EVERYTHING, News, Run, TestResult
 from rapport.settings import Settings
 
 # The models of each layer; identity is resolved in Python between the first two. A test runs in the layer
@@ -22,12 +22,15 @@ LAYERS: dict[str, list[str]] = {
     "marts": ["path:seeds", "path:models/intermediate", "path:models/marts", "path:models/reporting"],
     "segments": ["path:models/segments"],
 }
-EXCLUDED: dict[str, list[str]] = {"marts": ["--exclude", "path:models/intermediate/identity"]}
+EXCLUDED: dict[str, list[str]] = {"marts": ["path:models/intermediate/identity"]}
 
-# Where nothing was loaded and nobody became somebody else, these alone differ from the last view.
-MOVING_WITH_TIME = "tag:as_of+"
+# Where nothing was loaded and nobody became somebody else, these alone differ from the last view; and these
+# know what a run has changed, of which any stream's models ask.
+MOVING_WITH_TIME = "tag:as_of"
+CHANGES = ["source:ops.removed_facts+1", "source:ops.removed_keys+1", "source:identity.identifier_changes+1"]
 
 RUN_VARIABLES = ("as_of", "max_batch_id", "run_id", "since_run_id", "since_batch_id", "since_as_of")
+EPOCH = "1970-01-01T00:00:00+00:00"
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,8 @@ class BuildResult:
             raise DataTestsFailed("; ".join(self.failures))
 
 
-def build(settings: Settings, url: str, run: Run, layer: str, *, has_news: bool = True) -> BuildResult:
-    """Build and test one layer for a run; without news, only the models that move with time alone.
+def build(settings: Settings, url: str, run: Run, layer: str, news: News = EVERYTHING) -> BuildResult:
+    """Build and test one layer for a run: what follows from the news, and the models that move with time.
 
     Raises:
         WarehouseUnavailable: the warehouse went away meanwhile.
@@ -57,11 +60,12 @@ def build(settings: Settings, url: str, run: Run, layer: str, *, has_news: bool 
         ConfigurationError: the project does not parse; dbt's sentence is passed on.
     """
     # Unit tests guard the models' code, not the data: they run with the tests of this repository.
-    models = LAYERS[layer] if has_news else [f"{path},{MOVING_WITH_TIME}" for path in LAYERS[layer]]
-    selection = ["--select", *models, *EXCLUDED.get(layer, []), "--exclude-resource-type", "unit_test"]
-    arguments = ["build", *selection, *run_arguments(settings, run)]
+    selection = ["--select", *selected(layer, news), "--exclude-resource-type", "unit_test"]
+    if layer in EXCLUDED:
+        selection += ["--exclude", *EXCLUDED[layer]]
+    arguments = ["build", *selection, *run_arguments(settings, run), "--no-write-json"]
     with environment(url, dbt_sources.folder(settings)):
-        outcome = _invoke(settings, arguments)
+        outcome = _invoke(settings, arguments, manifest=_manifest(settings))
     if outcome.result is None:
         raise ConfigurationError(f"dbt could not start the {layer} layer: {outcome.exception}")
     result = _summary(outcome.result.results)
@@ -74,6 +78,15 @@ def build(settings: Settings, url: str, run: Run, layer: str, *, has_news: bool 
         # Where it was the warehouse that went away, say that and let the step be tried again.
         warehouse.connect(url).close()
     return result
+
+
+def selected(layer: str, news: News) -> list[str]:
+    """What of a layer is built and tested, as dbt's selectors; one of them suffices."""
+    if news.is_everything:
+        return LAYERS[layer]
+    changed = [f"source:raw.{stream}+" for stream in sorted(news.streams)]
+    causes = [*changed, *(CHANGES if changed else []), MOVING_WITH_TIME]
+    return [f"{path},{cause}" for path in LAYERS[layer] for cause in causes]
 
 
 def command(settings: Settings, url: str, run: Run | None, arguments: list[str]) -> bool:
@@ -112,15 +125,36 @@ def parse(settings: Settings, target: Path) -> None:
         raise ConfigurationError(f"the dbt project does not parse: {outcome.exception}")
 
 
+def _manifest(settings: Settings) -> Any:
+    """The project as dbt reads it; read again only where a file or a parameter changed since the last run.
+
+    dbt would read all of it again for each run's variables. What these say is looked at when a model is
+    built; its inputs are those of a run that builds upon an earlier view, which has the most.
+
+    Raises:
+        ConfigurationError: the project does not parse; dbt's sentence is passed on.
+    """
+    variables = {**parameters(settings), **dict.fromkeys(RUN_VARIABLES, 0), "as_of": EPOCH}
+    arguments = ["parse", "--no-write-json", *_places(settings, "parsed"), "--vars", json.dumps(variables)]
+    outcome = _invoke(settings, arguments)
+    if not outcome.success:
+        raise ConfigurationError(f"the dbt project does not parse: {outcome.exception}")
+    return outcome.result
+
+
 def project_arguments(settings: Settings) -> list[str]:
     """Where the project lies, and where dbt may write: never into the project itself."""
+    return _places(settings, "target")
+
+
+def _places(settings: Settings, target: str) -> list[str]:
     return [
         "--project-dir",
         str(settings.dbt_project),
         "--profiles-dir",
         str(settings.dbt_project),
         "--target-path",
-        str(settings.home / "dbt" / "target"),
+        str(settings.home / "dbt" / target),
         "--log-path",
         str(settings.home / "dbt" / "logs"),
     ]
@@ -216,12 +250,12 @@ def _write_feeds(settings: Settings, *, is_needed: bool) -> None:
             raise
 
 
-def _invoke(settings: Settings, arguments: list[str], *, quiet: bool = True) -> Any:
+def _invoke(settings: Settings, arguments: list[str], *, quiet: bool = True, manifest: Any = None) -> Any:
     from dbt.cli.main import dbtRunner
 
     (settings.home / "dbt").mkdir(parents=True, exist_ok=True)
     flags = ["--quiet", "--no-use-colors", "--no-send-anonymous-usage-stats"] if quiet else []
-    return dbtRunner().invoke([*flags, *arguments])
+    return dbtRunner(manifest).invoke([*flags, *arguments])
 
 
 def _summary(results: Any) -> BuildResult:

@@ -46,6 +46,17 @@ class Since:
     max_batch_id: int
 
 
+@dataclass(frozen=True)
+class News:
+    """The streams that have rows which the last view was without; or anything in it may be another now."""
+
+    streams: frozenset[str] = frozenset()
+    is_everything: bool = False
+
+
+EVERYTHING = News(is_everything=True)
+
+
 @dataclass
 class StepRecord:
     """What a step tells the ledger; fields left None do not apply to it."""
@@ -191,33 +202,33 @@ def _choose_since(connection: psycopg.Connection, run_id: int) -> None:
     )
 
 
-def has_news(connection: psycopg.Connection, newest: Run) -> bool:
-    """Whether the view that the run builds upon was without something that this one may see.
-
-    That is a load, a row that has become visible, somebody who is somebody else, or a change of configuration
-    or project, exchange rates included.
+def news(connection: psycopg.Connection, newest: Run) -> News:
+    """What the view that the run builds upon was without: loads, rows that have become visible, somebody who
+    is somebody else, another configuration or project, exchange rates included.
     """
     if newest.since is None or newest.config_hash != run(connection, newest.since.run_id).config_hash:
-        return True
-    row = connection.execute(
-        """
-        select
-            exists (
-                select from ops.load_batches
-                where batch_id <= %(max_batch_id)s
-                    and (batch_id > %(since_batch_id)s or latest_time >= %(since_as_of)s)
-                    and rows_loaded > 0
-            )
-            or exists (select from identity.changes where run_id > %(since_run_id)s)
-        """,
-        {
-            "max_batch_id": newest.max_batch_id,
-            "since_batch_id": newest.since.max_batch_id,
-            "since_as_of": newest.since.as_of,
-            "since_run_id": newest.since.run_id,
-        },
+        return EVERYTHING
+    since = {
+        "max_batch_id": newest.max_batch_id,
+        "since_batch_id": newest.since.max_batch_id,
+        "since_as_of": newest.since.as_of,
+        "since_run_id": newest.since.run_id,
+    }
+    others = connection.execute(
+        "select exists (select from identity.changes where run_id > %(since_run_id)s)", since
     ).fetchone()
-    return row is not None and bool(row[0])
+    if others is not None and others[0]:
+        return EVERYTHING
+    streams = connection.execute(
+        """
+        select distinct stream from ops.load_batches
+        where batch_id <= %(max_batch_id)s
+            and (batch_id > %(since_batch_id)s or latest_time >= %(since_as_of)s)
+            and rows_loaded > 0
+        """,
+        since,
+    ).fetchall()
+    return News(frozenset(stream for (stream,) in streams))
 
 
 @contextmanager

@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from rapport import dbt, ledger, warehouse
+from rapport import change_notes, dbt, ledger, warehouse
 from rapport.errors import ConfigurationError, InputError, RapportError, SourceUnavailable
 from rapport.ledger import StepRecord
 from rapport.settings import Settings
@@ -130,8 +131,8 @@ def build_layer(dag: str, layer: str, run_id: int) -> None:
     with warehouse.run_lock(url, patience=PATIENCE), _recorded(url, run_id, dag, f"build_{layer}") as record:
         with warehouse.connect(url) as connection:
             run = ledger.run(connection, run_id)
-            has_news = ledger.has_news(connection, run)
-        result = dbt.build(settings, url, run, layer, has_news=has_news)
+            news = ledger.news(connection, run)
+        result = dbt.build(settings, url, run, layer, news)
         ledger.record_tests(url, run_id, layer, result.tests)
         record.rows_out = result.rows
         result.raise_failures()
@@ -216,7 +217,8 @@ def send_due(dag: str, run_id: int | None, now: datetime) -> None:
 
 
 def tidy(dag: str, run_id: int | None, now: datetime) -> str:
-    """Remove what is older than its retention; says what that was. A step is left only where there was any.
+    """Remove what is older than its retention and what no run needs; says what that was. A step is left only
+    where there was any.
 
     A run as of the past removes what was old then, one as of the future what is old by the clock.
     """
@@ -226,10 +228,13 @@ def tidy(dag: str, run_id: int | None, now: datetime) -> str:
     url = warehouse.ensure(settings)
     now = min(now, datetime.now(UTC))
     with warehouse.connect(url, autocommit=True) as connection:
-        if not retention.anything_old(connection, settings, now):
+        if not retention.anything_old(connection, settings, now) and not change_notes.any_needless(
+            connection
+        ):
             return retention.Tidied().sentence()
         with _recorded(url, run_id, dag, "tidy") as record:
-            record.message = retention.tidy(connection, settings, now).sentence()
+            tidied = retention.tidy(connection, settings, now)
+            record.message = replace(tidied, notes=change_notes.remove_needless(connection)).sentence()
     return record.message
 
 

@@ -51,10 +51,21 @@ class BuiltShop:
     url: str
 
 
-def split(shop: Path, folders: Sequence[Path], seed: int) -> None:
-    """Deal every row of every file to one of the folders at random: most events then arrive late."""
+def split(
+    shop: Path,
+    parcels: Sequence[Path],
+    seed: int,
+    *,
+    late: Path | None = None,
+    late_feeds: Sequence[str] = (),
+) -> None:
+    """Deal every row of every file to one of the folders at random: most events then arrive late.
+
+    One more parcel, `late`, has rows of some feeds alone.
+    """
     dealer = random.Random(seed)
     for path in sorted(path for path in shop.glob("*/*") if path.parent.name != "truth"):
+        folders = [*parcels, late] if late is not None and path.parent.name in late_feeds else parcels
         if path.suffix == ".parquet":
             table = pq.read_table(path)
             dealt = [dealer.randrange(len(folders)) for _ in range(table.num_rows)]
@@ -75,13 +86,14 @@ def split(shop: Path, folders: Sequence[Path], seed: int) -> None:
 
 
 def load(settings: Settings, parcel: Path) -> None:
-    """Load a parcel's files with the feeds that the repository ships."""
+    """Load a parcel's files with the feeds that the repository ships, each from the folder of its name."""
     landing = settings.home / "landing"
     landing.unlink(missing_ok=True)
     landing.symlink_to(parcel)
     assert settings.warehouse_url is not None
     for feed in read_feeds(settings):
-        load_feed(settings.warehouse_url, feed)
+        if (parcel / feed.name).is_dir():
+            load_feed(settings.warehouse_url, feed)
 
 
 def build(settings: Settings, as_of: datetime, *, repeated_batch: int = 0) -> Run:

@@ -8,6 +8,7 @@ from pathlib import Path
 import parcels
 import pytest
 
+from rapport import ledger, warehouse
 from rapport.demo.shop import END, write_shop
 from rapport.settings import PROJECT, Settings
 
@@ -41,25 +42,39 @@ def test_a_view_built_in_steps_equals_the_view_built_at_once(
 ) -> None:
     write_shop(tmp_path / "shop", seed=steps, customers=60)
     folders = [tmp_path / f"parcel-{number}" for number in range(steps)]
-    parcels.split(tmp_path / "shop", folders, seed=steps)
+    late = tmp_path / "late"
+    parcels.split(tmp_path / "shop", folders, seed=steps, late=late, late_feeds=("refunds", "ticket_events"))
     stepwise = shop_settings("stepwise", warehouse_url)
     at_once = shop_settings("at_once", second_warehouse_url)
     apart = timedelta(days=90 if steps < 10 else 60) / steps
-    runs, seen = [], []
+    runs = []
     for number, folder in enumerate(folders):
         parcels.load(stepwise, folder)
         parcels.load(at_once, folder)
         runs.append(parcels.build(stepwise, END - apart * (steps - 1 - number)))
-        seen = [*seen[-1:], parcels.tables(warehouse_url, SCHEMAS)]
-    parcels.build(at_once, END)
+        if folder == folders[-2]:
+            recorded, seen = runs[-1], parcels.tables(warehouse_url, SCHEMAS)
+
+    # A night on which some feeds alone have news, and one without any.
+    parcels.load(stepwise, late)
+    parcels.load(at_once, late)
+    for day, streams in (1, {"refunds", "ticket_events"}), (2, set()):
+        runs.append(parcels.build(stepwise, END + timedelta(days=day)))
+        assert news(warehouse_url, runs[-1]) == ledger.News(frozenset(streams))
+    parcels.build(at_once, END + timedelta(days=2))
     assert [run.since.run_id if run.since else None for run in runs] == [None, *[r.run_id for r in runs[:-1]]]
-    assert differences(seen[-1], parcels.tables(second_warehouse_url, SCHEMAS)) == []
+    assert differences(*(parcels.tables(url, SCHEMAS) for url in (warehouse_url, second_warehouse_url))) == []
 
     # A recorded run can be repeated, whatever was loaded since.
-    assert runs[-2].max_batch_id is not None
-    repeated = parcels.build(stepwise, runs[-2].as_of, repeated_batch=runs[-2].max_batch_id)
-    assert (repeated.max_batch_id, repeated.since) == (runs[-2].max_batch_id, None)
-    assert differences(seen[-2], parcels.tables(warehouse_url, SCHEMAS)) == []
+    assert recorded.max_batch_id is not None
+    repeated = parcels.build(stepwise, recorded.as_of, repeated_batch=recorded.max_batch_id)
+    assert (repeated.max_batch_id, repeated.since) == (recorded.max_batch_id, None)
+    assert differences(seen, parcels.tables(warehouse_url, SCHEMAS)) == []
+
+
+def news(url: str, run: ledger.Run) -> ledger.News:
+    with warehouse.connect(url) as connection:
+        return ledger.news(connection, run)
 
 
 def differences(built: dict[str, list[str]], wanted: dict[str, list[str]]) -> list[str]:

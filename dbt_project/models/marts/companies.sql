@@ -1,3 +1,5 @@
+{{ config(tags=['as_of']) }}
+
 with companies as (
     select * from {{ ref('int_companies_known') }}
 ),

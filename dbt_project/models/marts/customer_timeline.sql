@@ -1,5 +1,6 @@
 {{ config(
     materialized='incremental',
+    tags=['as_of'],
     pre_hook="{{ forget(ref('int_changed_touches'), ['kind', 'source', 'record_id'], owner='customer_id') }}",
     indexes=[
         {'columns': ['touch_id'], 'unique': true},

@@ -1,4 +1,4 @@
-{{ config(alias='customers') }}
+{{ config(tags=['as_of'], alias='customers') }}
 
 with customers as (
     select * from {{ ref('customers') }}

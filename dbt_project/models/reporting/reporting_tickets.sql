@@ -1,4 +1,4 @@
-{{ config(alias='tickets') }}
+{{ config(tags=['as_of'], alias='tickets') }}
 
 with tickets as (
     select * from {{ ref('tickets') }}

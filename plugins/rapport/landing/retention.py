@@ -60,12 +60,13 @@ class LandingFile(BaseModel):
 
 @dataclass(frozen=True)
 class Tidied:
-    """What was removed. `partitions` are months of web_events, as 2024-01."""
+    """What was removed. `partitions` are months of web_events, as 2024-01; `notes` those of change_notes."""
 
     kept_files: int = 0
     kept_bytes: int = 0
     rejected_rows: int = 0
     partitions: tuple[str, ...] = ()
+    notes: int = 0
 
     def sentence(self) -> str:
         """What was removed, for people."""
@@ -76,6 +77,8 @@ class Tidied:
             parts.append(f"{self.rejected_rows:,} rejected rows")
         if self.partitions:
             parts.append(f"visits of {', '.join(self.partitions)}")
+        if self.notes:
+            parts.append(f"{self.notes:,} notes of changes that no run needs any more")
         return f"removed {', '.join(parts)}" if parts else "nothing was old enough to be removed"
 
 

@@ -1,3 +1,5 @@
+{{ config(tags=['as_of']) }}
+
 {# Kind of touch, the facts that it is made from, their key, and where those that are gone are known from. #}
 {% set kinds = [
     {'kind': 'order', 'facts': 'int_orders_summed', 'record_id': 'order_id', 'gone': 'int_changed_orders'},

@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['customer_id'], 'unique': true}]) }}
+{{ config(tags=['as_of'], indexes=[{'columns': ['customer_id'], 'unique': true}]) }}
 
 with identifiers as (
     select * from {{ ref('stg_identifiers') }}

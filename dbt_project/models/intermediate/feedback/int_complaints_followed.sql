@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(tags=['as_of'], materialized='view') }}
 
 with first_complaints as (
     select
