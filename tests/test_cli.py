@@ -87,6 +87,36 @@ def test_a_second_run_at_the_same_time_is_refused(rapport, warehouse_url: str) -
     assert "another run" in err
 
 
+def test_reload_says_what_the_next_run_will_do(rapport, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "config" / "sources" / "shop.yml").write_text(
+        """
+        read: {database: {connection: shop_db}}
+        feeds:
+          contacts:
+            stream: contacts
+            read: {database: {table: contacts, cursor: changed}}
+            columns: {contact_id: id, updated_at: changed}
+          refunds:
+            stream: refunds
+            read: {database: {table: refunds, cursor: at}}
+            columns: {refund_id: id, refunded_at: at, amount: amount}
+        """
+    )
+    (tmp_path / "config" / "sources" / "web.yml").write_text(
+        "stream: web_events\nread: {files: clicks/*.csv}\n"
+        "columns: {event_id: id, event_name: name, occurred_at: at}\n"
+    )
+    assert rapport("reload", "web") == (0, "web: its files will be read again at the next run\n", "")
+    assert rapport("reload", "shop") == (
+        0,
+        "shop_contacts: it will be read from its beginning at the next run\n"
+        "shop_refunds: it will be read from its beginning at the next run; rows that were loaded keep the "
+        "values they were first loaded with, because its mode is append, and rows that are new or were "
+        "rejected come in\n",
+        "",
+    )
+
+
 def test_reload_knows_the_nearest_source(rapport, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "config" / "sources" / "web_shop.yml").write_text(
         "stream: web_events\nread: {files: clicks/*.csv}\n"

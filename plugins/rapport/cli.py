@@ -169,7 +169,7 @@ def sources_check(config: Config = None) -> None:
 def reload(
     source: Annotated[str, typer.Argument(help="The name of a file in config/sources/.")],
 ) -> None:
-    """Let a feed's files be read again at the next run, e.g. after its mapping was mended."""
+    """Let a source be read again from its beginning at the next run, e.g. after its mapping was mended."""
     from rapport import warehouse
     from rapport.landing import load
 
@@ -178,8 +178,7 @@ def reload(
     url = warehouse.ensure(settings)
     warehouse.migrate(url)
     for feed in chosen:
-        load.reload(url, feed)
-        print(f"{feed.name}: its files will be read again at the next run")
+        print(load.reload(url, feed))
 
 
 @app.command()

@@ -15,6 +15,7 @@ from rapport.landing.transaction import LoadCounts, Progress, load_delivery
 from rapport.sources.feed import Feed
 from rapport.sources.origins import reading
 from rapport.sources.stored_file import SourceFile
+from rapport.streams import Mode
 
 PATIENCE_SECONDS = 10
 
@@ -98,14 +99,26 @@ def _load_reading(connection: psycopg.Connection, feed: Feed, progress: Progress
         return load_delivery(connection, feed, delivery, progress)
 
 
-def reload(url: str, feed: Feed) -> None:
+def reload(url: str, feed: Feed) -> str:
     """Let the feed's files be read again by the next load; a table or an API, from its beginning.
 
     What a file brings then takes the place of what it had brought, which stays in raw and does not count.
+
+    Returns:
+        What the next run will do, for people.
     """
     with warehouse.connect(url) as connection:
         batches.supersede(connection, feed)
         cursors.forget_cursor(connection, feed)
+    if feed.origin is None:
+        return f"{feed.name}: its files will be read again at the next run"
+    sentence = f"{feed.name}: it will be read from its beginning at the next run"
+    if feed.mode is not Mode.APPEND:
+        return sentence
+    return (
+        f"{sentence}; rows that were loaded keep the values they were first loaded with, because its mode is "
+        "append, and rows that are new or were rejected come in"
+    )
 
 
 def _identified(
