@@ -3,55 +3,12 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import orjson
 import pytest
 import urllib3
 
+from delivery.fake_requests import OPENAPI, Client, errors, mail
 from rapport.delivery.fake_sendgrid import FakeSendGrid, Fault
-
-OPENAPI = Path(__file__).parents[3] / "shared/data/sendgrid/tsg_mail_v3.json"
-Body = dict[str, Any]
-
-
-def mail(*addresses: str, **fields: Any) -> Body:
-    """A request that SendGrid takes, with a personalization for each address."""
-    return {
-        "personalizations": [
-            {
-                "to": [{"email": address}],
-                "custom_args": {"rapport_message": f"m{number}", "rapport_attempt": "7"},
-                "headers": {"List-Unsubscribe": f"<https://shop.example/u/{number}>"},
-                "substitutions": {"-name-": f"Anna {number}"},
-            }
-            for number, address in enumerate(addresses or ["anna@mail.example"])
-        ],
-        "from": {"email": "hello@shop.example", "name": "The shop"},
-        "subject": "Hello",
-        "content": [
-            {"type": "text/plain", "value": "Hello -name-"},
-            {"type": "text/html", "value": "<p>Hello -name-</p>"},
-        ],
-        **fields,
-    }
-
-
-class Client:
-    def __init__(self, fake: FakeSendGrid) -> None:
-        self.fake = fake
-        self.pool = urllib3.PoolManager(retries=False, timeout=1)
-
-    def send(self, body: object, **headers: str) -> urllib3.BaseHTTPResponse:
-        content = body if isinstance(body, bytes) else orjson.dumps(body)
-        return self.ask("POST", "/v3/mail/send", content, **headers)
-
-    def ask(
-        self, method: str, path: str, body: bytes | None = None, **headers: str
-    ) -> urllib3.BaseHTTPResponse:
-        fields = {"Authorization": f"Bearer {self.fake.key}", "Content-Type": "application/json"}
-        fields |= {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.pool.request(method, self.fake.url + path, body=body, headers=fields)
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +28,6 @@ def client(fake: FakeSendGrid) -> Iterator[Client]:
     client = Client(fake)
     yield client
     client.pool.clear()
-
-
-def errors(answer: urllib3.BaseHTTPResponse) -> list[dict[str, str | None]]:
-    found = answer.json()["errors"]
-    assert all(set(error) == {"message", "field", "help"} for error in found)
-    return found
 
 
 def test_accepts_a_mail_and_logs_each_recipient(client: Client) -> None:
@@ -169,3 +120,45 @@ def test_the_log_outlives_a_kill(tmp_path: Path) -> None:
         assert client.send(mail("ben@mail.example")).status == 202
         assert [each.email for each in fake.log()] == ["anna@mail.example", "ben@mail.example"]
         client.pool.clear()
+
+
+def test_a_fast_fake_counts(tmp_path: Path) -> None:
+    with FakeSendGrid(fast=True) as fake:
+        client = Client(fake)
+        body = mail("anna@mail.example", "ben@mail.example")
+        assert client.send(body).status == 202
+        assert client.send(mail("carl@mail.example")).status == 202  # the message id of anna's
+        assert client.send(mail(), Authorization="Bearer no").status == 401
+        assert client.send(mail(personalizations=[{}])).status == 400
+        tally = fake.tally()
+        assert (tally.requests, tally.recipients, tally.repeated) == (2, 3, 1)
+        assert tally.bytes > len(str(body)) / 2
+        client.pool.clear()
+
+
+def test_tells_what_each_recipient_would_get(client: Client) -> None:
+    body = mail("anna@mail.example", "ben@mail.example", subject="For -name-", headers={"X-Shop": "-name-"})
+    body["reply_to"] = {"email": "help@shop.example", "name": "-name-"}
+    body["personalizations"][1]["subject"] = "Only for -name-"
+    body["personalizations"][1]["substitutions"] = {"-name-": "<b> & {{7*7}} [unsubscribe]"}
+    assert client.send(body).status == 202
+    anna, ben = client.fake.mails()
+    assert (anna.email, anna.message_id, anna.sender["name"]) == ("anna@mail.example", "m0", "The shop")
+    assert (anna.subject, anna.text, anna.html) == ("For Anna 0", "Hello Anna 0", "<p>Hello Anna 0</p>")
+    assert anna.headers == {"X-Shop": "-name-", "List-Unsubscribe": "<https://shop.example/u/0>"}
+    assert anna.reply_to == [{"email": "help@shop.example", "name": "Anna 0"}]
+    assert (ben.subject, ben.text) == (
+        "Only for <b> & {{7*7}} [unsubscribe]",
+        "Hello <b> & {{7*7}} [unsubscribe]",
+    )
+    assert not anna.is_ambiguous
+
+
+@pytest.mark.parametrize(
+    "values", [{"-a-": "see -b-", "-b-": "B"}, {"-a-": "A", "x-a-": "B"}, {"-a-": "contains -a-"}]
+)
+def test_says_where_a_substitution_is_ambiguous(client: Client, values: dict[str, str]) -> None:
+    body = mail()
+    body["personalizations"][0]["substitutions"] = values
+    assert client.send(body).status == 202
+    assert client.fake.mails()[0].is_ambiguous

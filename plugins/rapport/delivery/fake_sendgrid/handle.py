@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,8 @@ import urllib3
 from rapport.delivery.fake_sendgrid import log
 from rapport.delivery.fake_sendgrid.faults import Fault
 from rapport.delivery.fake_sendgrid.log import Accepted, Asked
+from rapport.delivery.fake_sendgrid.received import ReceivedMail, received_mails
+from rapport.delivery.fake_sendgrid.tally import Tally
 from rapport.errors import ServiceFailed
 
 KEY = "SG.fake"
@@ -27,6 +30,7 @@ _PLUGINS = Path(__file__).resolve().parents[3]
 class FakeSendGrid:
     """`with FakeSendGrid() as fake:` starts a fake on a free port of 127.0.0.1 and ends it afterwards.
 
+    `fast` is for benchmarks: no rules, no log, only `tally`.
     `openapi` is SendGrid's document of mail/send, `key` the API key that it lets in, `file` the log to write,
     or go on with; without one it is in a temporary folder. `kill` and `start` take it down and up again on
     the same port and the same log; faults are forgotten by that.
@@ -40,6 +44,7 @@ class FakeSendGrid:
         file: Path | None = None,
         port: int = 0,
         seed: int = 1,
+        fast: bool = False,
         options: Sequence[str] = (),
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="fake-sendgrid-")
@@ -47,6 +52,8 @@ class FakeSendGrid:
         self.file = file if file is not None else Path(self._folder.name) / "log.jsonl"
         self.port = port
         self._options = [f"--key={key}", f"--log={self.file}", f"--seed={seed}", *options]
+        if fast:
+            self._options.append("--fast")
         if openapi is not None:
             self._options.append(f"--openapi={openapi}")
         self._pool = urllib3.PoolManager(retries=False, timeout=60)
@@ -118,6 +125,29 @@ class FakeSendGrid:
         """Everything that the fake was asked under /v3, with what it answered."""
         return [log.asked_of(line) for line in log.lines(self.file) if line["kind"] == "asked"]
 
+    def mails(self) -> list[ReceivedMail]:
+        """What each recipient of an accepted mail would get, in order."""
+        return [
+            mail
+            for asked in self.requests()
+            if asked.body is not None and asked.request_id is not None
+            for mail in received_mails(asked.body, asked.request_id, asked.at)
+        ]
+
+    def tally(self) -> Tally:
+        """How much was accepted; all that a fast fake knows."""
+        return Tally(**self._ask("state")["tally"])
+
+    def set_answers(self, answers: dict[str, Any]) -> None:
+        """What to answer to requests that the fake does not know, by `GET /v3/whitelabel/domains`."""
+        self._tell("PUT", "answers", answers)
+
+    def suppress(self, name: str, email: str, created: int | None = None, **detail: str) -> None:
+        """Put an address on a list: bounces, blocks, spam_reports, invalid_emails or unsubscribes. `created`
+        in seconds since 1970, default now; `detail` is reason, status or ip."""
+        created = int(time.time()) if created is None else created
+        self._tell("POST", "suppressions", [{"name": name, "email": email, "created": created, **detail}])
+
     def set_faults(self, *faults: Fault) -> None:
         """These faults from now on, in order of precedence; none: behave again."""
         self._tell("PUT", "faults", [asdict(fault) for fault in faults])
@@ -127,7 +157,7 @@ class FakeSendGrid:
         return self._ask("state")["faults_played"]
 
     def clear(self) -> None:
-        """Forget everything: log and faults."""
+        """Forget everything: log, faults, answers, suppressions."""
         self._tell("POST", "clear")
 
     def _ask(self, what: str) -> Any:

@@ -40,8 +40,9 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request under /v3. `status` is None where no answer was given; `fault` names the fault that was
-    played; `recipients` is how many were accepted; `body` is kept of accepted mails only."""
+    """A request under /v3. `status` is None where no answer was given; `recipients` is how many were
+    accepted; `size` is the request's, in bytes; `fault` names the fault that was played; `errors` are those
+    of the answer; `body` is kept of accepted mails only."""
 
     at: float
     method: str
@@ -49,6 +50,7 @@ class Asked:
     status: int | None
     request_id: str | None = None
     recipients: int = 0
+    size: int = 0
     fault: str | None = None
     errors: list[dict[str, Any]] = field(default_factory=list)
     query: dict[str, str] = field(default_factory=dict)

@@ -18,11 +18,10 @@ Body = dict[str, Any]
 
 
 class Refused(Exception):
-    """The request gets this answer, whose errors are `mistakes`."""
+    """The request gets this answer."""
 
     def __init__(self, status: int, mistakes: list[Mistake]) -> None:
         super().__init__(status)
-        self.mistakes = mistakes
         self.answer = refusal(status, mistakes)
 
 
