@@ -9,11 +9,29 @@ from typing import Any
 
 from rapport.delivery.faults import EMPTY, RenderError
 
+_WEB_ADDRESS = re.compile(r"https?://[^\s<>\"'`\\]+")
+_CENT = Decimal("0.01")
+# English whatever the locale of this process.
+_MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
+
 
 def money(value: Any, currency: str = "") -> str:
     """1234.5 → `1,234.50`, with the currency's code after it where one is given."""
     try:
-        amount = Decimal(str(value)).quantize(Decimal("0.01"))
+        amount = (value if type(value) is Decimal else Decimal(str(value))).quantize(_CENT)
     except InvalidOperation:
         raise RenderError("the filter money was given something that is no number") from None
     return f"{amount:,} {currency}".rstrip()
@@ -36,12 +54,12 @@ def day(value: Any) -> str:
             raise RenderError("the filter date was given something that is no date") from None
     if not isinstance(value, date):
         raise RenderError("the filter date was given something that is no date")
-    return f"{value.day} {value:%B %Y}"
+    return f"{value.day} {_MONTHS[value.month - 1]} {value.year}"
 
 
 def web_address(value: Any) -> str:
     """The value if it is an http(s) address, so that data can never become a script."""
-    if not isinstance(value, str) or not re.fullmatch(r"https?://[^\s<>\"'`\\]+", value):
+    if not isinstance(value, str) or not _WEB_ADDRESS.fullmatch(value):
         raise RenderError("the filter url was given something that is no http(s) address")
     return value
 

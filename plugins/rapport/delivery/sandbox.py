@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, nodes
 from jinja2.exceptions import SecurityError, TemplateError
-from jinja2.runtime import LoopContext, Undefined
+from jinja2.runtime import Context, LoopContext, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from rapport.delivery.faults import EMPTY, RenderError
@@ -59,7 +59,7 @@ class MailEnvironment(ImmutableSandboxedEnvironment):
 
     def __init__(self, *, is_html: bool) -> None:
         super().__init__(
-            autoescape=is_html, undefined=StrictUndefined, finalize=_written, keep_trailing_newline=True
+            autoescape=is_html, undefined=StrictUndefined, finalize=written, keep_trailing_newline=True
         )
         self.globals.clear()
         self.filters = {name: of_something(self.filters[name], name) for name in _FILTERS}
@@ -119,7 +119,8 @@ class BoundTemplate:
         """Raises RenderError, whose message names the cause and no value."""
         pieces, size = [], 0
         try:
-            for piece in self._template.generate(context):
+            data = Context(self._template.environment, dict(context), None, {})
+            for piece in self._template.root_render_func(data):
                 size += len(piece)
                 if size > LARGEST_OUTPUT:
                     raise RenderError(f"the mail is larger than {LARGEST_OUTPUT // 1000} KB")
@@ -171,7 +172,8 @@ def _near(word: str, words: list[str]) -> str:
     return f"; did you mean {close[0]}?" if close else f"; there is {', '.join(sorted(words))}"
 
 
-def _written(value: Any) -> Any:
+def written(value: Any) -> Any:
+    """The value, which an expression may write. Raises RenderError for nothing, a list or a record."""
     if type(value) in _WRITTEN_AS_IT_IS:
         return value
     if value is None:

@@ -84,7 +84,9 @@ def canonical_mailbox(address: str) -> str:
 def _packed(group: list[Mail], most: int) -> Iterator[list[Mail]]:
     """The mails of one shell in parcels of at most `most`; those over the budget are alone in theirs."""
     shaped = _shaped(group)
-    firsts, _ = _different_slots(shaped)
+    firsts = list(range(len(shaped[0].values)))
+    if len(firsts) > MOST_TAGS:
+        firsts, _ = _different_slots(shaped)
     if len(group) < FEWEST_RECIPIENTS or len(firsts) > MOST_TAGS:
         yield from ([mail] for mail in group)
         return
@@ -191,7 +193,7 @@ def _personalization(mail: Mail, attempt: str) -> dict[str, Any]:
         "to": [{"email": mail.recipient}],
         "subject": mail.rendered.subject,
         "headers": list_unsubscribe(mail),
-        "custom_args": {"rapport_message": str(mail.message_id), "rapport_attempt": attempt},
+        "custom_args": {"rapport_message": mail.message_id, "rapport_attempt": attempt},
     }
 
 
