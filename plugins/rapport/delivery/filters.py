@@ -12,20 +12,10 @@ from rapport.delivery.faults import EMPTY, RenderError
 _WEB_ADDRESS = re.compile(r"https?://[^\s<>\"'`\\]+")
 _CENT = Decimal("0.01")
 # English whatever the locale of this process.
-_MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
 
 
 def money(value: Any, currency: str = "") -> str:
