@@ -143,9 +143,14 @@ def migrate() -> None:
     """Bring the tables that dbt does not own to this version. Every run does it, too."""
     from rapport import warehouse
 
-    url = warehouse.ensure(_settings())
+    settings = _settings()
+    url = warehouse.ensure(settings)
     has_roles = warehouse.migrate(url)
     print(f"{warehouse.without_password(url)} is up to date")
+    if has_roles and settings.public_database_url:
+        from rapport.public.login import ensure_login
+
+        ensure_login(url, settings.public_database_url)
     if not has_roles:
         print(
             "The roles for readers and marketers are missing, because this user may not make roles. Run "
@@ -217,6 +222,25 @@ def up() -> None:
     settings = _settings()
     warehouse.migrate(warehouse.ensure(settings))
     print(services.up(settings))
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on.")] = 8090,
+    proxies: Annotated[
+        str, typer.Option(help="Addresses of proxies whose X-Forwarded-For is believed, comma separated.")
+    ] = "127.0.0.1",
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    config: Config = None,
+) -> None:
+    """Serve what the internet may reach: SendGrid's webhook and the unsubscribe links."""
+    import logging
+
+    from rapport.public.serve import serve as run_server
+
+    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    run_server(_settings(config), host=host, port=port, proxies=proxies, log_level=log_level)
 
 
 @app.command()

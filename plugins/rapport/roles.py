@@ -1,8 +1,9 @@
-"""Who may read what in the warehouse: three roles without a log-in, which a team grants to its people.
+"""Who may read what in the warehouse: roles without a log-in, which a team grants to its people.
 
 `<database>_reader` reads `reporting` and `segments`, where personal data is masked; `<database>_marketer`
 reads `marts` as well; `<database>_pipeline` reads and writes everything. Tables that dbt makes anew come with
-their grants, through default privileges.
+their grants, through default privileges. `<database>_public` is the public pages' own: it may call the
+functions of `public_pages` and touches no table.
 """
 
 import psycopg
@@ -29,7 +30,7 @@ def ensure(connection: psycopg.Connection) -> bool:
     """
     for schema in SCHEMAS:
         connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
-    names = {role: f"{connection.info.dbname}_{role}" for role in (*READS, "pipeline")}
+    names = {role: f"{connection.info.dbname}_{role}" for role in (*READS, "pipeline", "public")}
     for name in names.values():
         if not _create(connection, name):
             return False
@@ -38,7 +39,31 @@ def ensure(connection: psycopg.Connection) -> bool:
             _grant(connection, names[role], schema, usage="usage", tables="select")
     for schema in SCHEMAS:
         _grant(connection, names["pipeline"], schema, usage="usage, create", tables="all")
+    for statement in (
+        "grant usage on schema public_pages to {}",
+        "grant execute on all functions in schema public_pages to {}",
+    ):
+        connection.execute(sql.SQL(statement).format(sql.Identifier(names["public"])))
     return True
+
+
+def ensure_public_login(connection: psycopg.Connection, name: str, password: str) -> None:
+    """Let somebody log in as the public pages: the user `name` with this password, and with no other right.
+
+    Raises:
+        psycopg.errors.InsufficientPrivilege: the connection's user may not make users.
+    """
+    user = sql.Identifier(name)
+    with connection.transaction():
+        _create(connection, name)
+        for statement in (
+            sql.SQL("alter role {} login connection limit 30 password {}").format(
+                user, sql.Literal(password)
+            ),
+            sql.SQL("alter role {} set statement_timeout = '10s'").format(user),
+            sql.SQL("grant {} to {}").format(sql.Identifier(f"{connection.info.dbname}_public"), user),
+        ):
+            connection.execute(statement)
 
 
 def _create(connection: psycopg.Connection, name: str) -> bool:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rapport.errors import ConfigurationError
@@ -13,7 +13,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 @dataclass(frozen=True)
 class Settings:
     """`warehouse_url` is None where Rapport runs its own PostgreSQL under `home`, with the programs of
-    `postgres_bin` where that is given. `port` is where Airflow's pages are."""
+    `postgres_bin` where that is given. `port` is where Airflow's pages are. `public_database_url` is the
+    log-in of `rapport serve`; `webhook_keys` verify SendGrid's events; the first of
+    `unsubscribe_keys` signs links."""
 
     home: Path
     config: Path
@@ -22,6 +24,9 @@ class Settings:
     alert_webhook: str | None
     postgres_bin: Path | None = None
     port: int = 8080
+    public_database_url: str | None = field(default=None, repr=False)
+    webhook_keys: tuple[str, ...] = ()
+    unsubscribe_keys: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -46,6 +51,9 @@ class Settings:
             alert_webhook=value("RAPPORT_ALERT_WEBHOOK"),
             postgres_bin=Path(postgres_bin).expanduser().absolute() if postgres_bin else None,
             port=int(port),
+            public_database_url=value("RAPPORT_PUBLIC_DATABASE_URL"),
+            webhook_keys=_list(value("RAPPORT_WEBHOOK_KEYS")),
+            unsubscribe_keys=_list(value("RAPPORT_UNSUBSCRIBE_KEYS")),
         )
 
     @property
@@ -56,3 +64,7 @@ class Settings:
     def mailbox(self) -> Path:
         """The Maildir that the local transport writes to."""
         return self.home / "mailbox"
+
+
+def _list(value: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (value or "").split(",") if part.strip())

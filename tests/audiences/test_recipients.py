@@ -57,7 +57,12 @@ def consent(
 
 
 def suppressions(connection: psycopg.Connection) -> list[tuple[object, ...]]:
-    return connection.execute("select * from activation.suppressions order by 2, 4").fetchall()
+    return connection.execute(
+        """
+        select recipient_key, topic, reason, suppressed_at from activation.suppressions
+        order by topic, suppressed_at
+        """
+    ).fetchall()
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,11 @@ class RecipientKey:
     def key_id(self) -> str:
         return _key_id(self.secret)
 
+    @property
+    def check_value(self) -> str:
+        """What proves, without the secret, that it is the same one."""
+        return _sign(self.secret, "rapport: check value")
+
     def key_of(self, address: str) -> str:
         """The recipient key of an address."""
         return recipient_key(address, self.secret)
@@ -93,16 +98,15 @@ class RecipientKey:
         Raises:
             RecipientKeyChanged: they were made with another.
         """
-        check_value = _sign(self.secret, "rapport: check value")
         with connection.transaction():
             connection.execute("lock table activation.recipient_keys in share row exclusive mode")
             known = connection.execute("select key_id, check_value from activation.recipient_keys").fetchall()
             if not known:
                 connection.execute(
                     "insert into activation.recipient_keys (key_id, check_value) values (%s, %s)",
-                    [self.key_id, check_value],
+                    [self.key_id, self.check_value],
                 )
-        if known and (self.key_id, check_value) not in known:
+        if known and (self.key_id, self.check_value) not in known:
             raise RecipientKeyChanged(
                 f"{self.origin} holds the recipient key {self.key_id}, but this warehouse's recipients were "
                 f"made with {known[0][0]}, and with another key their withdrawals would be forgotten; "

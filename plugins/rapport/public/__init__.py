@@ -1,0 +1,1 @@
+"""`rapport serve`: what the internet may reach. Imports no Airflow; its database role can do nothing else."""
