@@ -123,7 +123,7 @@ def test_times_become_utc(make_feed: MakeFeed, options: dict[str, str], given: s
         (
             "ticket_versions",
             "reopen_count",
-            ["1", "-2", "+3", "4.0", "2147483647"],
+            ["1", "0", "+3", "4.0", "2147483647"],
             ["1.5", "2147483648", "x", "9" * 11],
         ),
         ("orders", "prices_include_tax", ["true", "FALSE", "1", "0", "Yes", "no"], ["2", "t", "maybe"]),
@@ -264,6 +264,20 @@ def test_choices_are_checked_and_the_nearest_is_named(make_feed: MakeFeed) -> No
     assert mapped(feed, ROW | {"kind": None}, ROW | {"kind": "fee"})[1]["line_kind"] == "fee"
 
 
+def test_numbers_outside_of_their_range_are_rejected(make_feed: MakeFeed) -> None:
+    columns, row = REQUIRED["survey_responses"]
+    feed = make_feed(columns, "survey_responses")
+    good, bad = ["0", "10", "9.5", "1e1"], ["-1", "10.01", "55"]
+    assert len(mapped(feed, *(row | {"x": score} for score in good))) == len(good)
+    found = rejected(feed, *(row | {"x": score} for score in [*good, *bad]))
+    assert [fault["value"] for fault in found] == bad
+    assert {fault["reason"] for fault in found} == {"score must be between 0 and 10"}
+    columns, row = REQUIRED["ticket_versions"]
+    feed = make_feed({**columns, "reopen_count": "x"}, "ticket_versions")
+    [fault] = rejected(feed, row | {"x": "0"}, row | {"x": None}, row | {"x": "-1"})
+    assert fault["reason"] == "reopen_count must not be less than 0"
+
+
 def test_identifiers_that_fit_no_index_are_rejected(make_feed: MakeFeed) -> None:
     feed = make_feed({**LINE, "email": "email"})
     assert mapped(feed, ROW | {"email": "x" * 500})
@@ -326,6 +340,10 @@ def test_unreadable_rows_are_rejected_with_their_text(make_feed: MakeFeed) -> No
 
 REQUIRED: dict[str, tuple[dict[str, object], dict[str, str]]] = {
     "order_lines": (dict(LINE), dict(ROW)),
+    "survey_responses": (
+        {"response_id": "id", "responded_at": "at", "metric": {"value": "nps"}, "score": "x"},
+        {"id": "1", "at": "2026-01-01"},
+    ),
     "ticket_versions": (
         {"ticket_id": "id", "opened_at": "at", "updated_at": "at", "status": {"value": "open"}},
         {"id": "1", "at": "2026-01-01"},

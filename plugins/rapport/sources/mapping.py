@@ -127,6 +127,9 @@ class _Faults:
                         pc.equal(typed, wrong), column.name, f"{reason}; {nearest(wrong, column.choices)}"
                     )
                 self._note(unknown, column.name, reason)
+        if column.least is not None or column.most is not None:
+            outside = pc.invert(values.within(typed, column.least, column.most))
+            self._note(outside, column.name, f"{column.name} {values.bounds(column.least, column.most)}")
         if is_key or column.name in IDENTIFIERS:
             too_long = pc.greater(pc.utf8_length(typed), LONGEST_KEY)
             self._note(too_long, column.name, f"{column.name} is longer than {LONGEST_KEY} characters")

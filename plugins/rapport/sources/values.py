@@ -44,6 +44,20 @@ def numbers(texts: pa.StringArray) -> pa.StringArray:
     return _only(pc.utf8_trim_whitespace(texts), _NUMBER)
 
 
+def within(numbers: pa.StringArray, least: int | None, most: int | None) -> pa.BooleanArray:
+    """Whether the numbers, as text, lie between the bounds, both included; null where there is none."""
+    compared = numbers.cast(pa.float64())
+    inside = pc.greater_equal(compared, float("-inf") if least is None else least)
+    return inside if most is None else pc.and_(inside, pc.less_equal(compared, most))
+
+
+def bounds(least: int | None, most: int | None) -> str:
+    """What a number that is not within them is told."""
+    if least is None:
+        return f"must not be greater than {most}"
+    return f"must not be less than {least}" if most is None else f"must be between {least} and {most}"
+
+
 def in_point_notation(texts: pa.StringArray, decimal: str, thousands: str | None) -> pa.StringArray:
     """Numbers as `numbers` reads them, from ones with another decimal sign or signs between thousands.
 

@@ -33,12 +33,15 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """A stream column. `choices`, where given, are the only values it may hold."""
+    """A stream column. `choices`, where given, are the only values it may hold; no number is below `least` or
+    above `most`."""
 
     name: str
     type: ColumnType = ColumnType.TEXT
     required: bool = False
     choices: tuple[str, ...] = ()
+    least: int | None = None
+    most: int | None = None
 
 
 IDENTITY_COLUMNS: tuple[Column, ...] = (
