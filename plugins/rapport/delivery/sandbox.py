@@ -15,6 +15,7 @@ from jinja2.exceptions import SecurityError, TemplateError
 from jinja2.runtime import Context, LoopContext, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from rapport.delivery.addresses import ADDRESS_FILTERS
 from rapport.delivery.faults import EMPTY, RenderError
 from rapport.delivery.filters import OWN_FILTERS, of_something
 
@@ -63,7 +64,7 @@ class MailEnvironment(ImmutableSandboxedEnvironment):
         )
         self.globals.clear()
         self.filters = {name: of_something(self.filters[name], name) for name in _FILTERS}
-        self.filters |= OWN_FILTERS | {_LIMIT: _at_most}
+        self.filters |= OWN_FILTERS | ADDRESS_FILTERS | {_LIMIT: _at_most}
         self.tests = {name: self.tests[name] for name in _TESTS}
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:

@@ -19,7 +19,6 @@ from jinja2.runtime import Context
 from rapport.delivery.faults import RenderError
 from rapport.delivery.sandbox import LARGEST_OUTPUT, RENDERING_FAULTS, MailEnvironment, written
 
-ADDRESS_FILTERS = ("url",)
 MOST_PIECES = 4_000
 MOST_SHELLS = 10_000
 
@@ -176,9 +175,12 @@ _TEXT = _ShapeEnvironment(is_html=False)
 
 def _taker(node: nodes.Expr) -> str | None:
     """Which method of the context takes the expression's value; None: it belongs to the shell."""
-    if isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name) and node.node.name == "sender":
+    names = {name.name for name in node.find_all(nodes.Name)} | (
+        {node.name} if isinstance(node, nodes.Name) else set()
+    )
+    if names <= {"sender", "loop"}:
         return None
-    if isinstance(node, nodes.Filter) and node.name in ADDRESS_FILTERS:
+    if isinstance(node, nodes.Filter) and node.name in ("url", "_with_fields"):
         return "address"
     if isinstance(node, nodes.Name) and node.name == "unsubscribe_url":
         return "address"
