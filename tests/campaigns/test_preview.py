@@ -12,7 +12,8 @@ from rapport.delivery.configuration import read_sender
 from rapport.delivery.rendering import Rendered
 from rapport.errors import InputError
 
-HELLO = '<mjml><mj-body><mj-section><mj-column><mj-text>{}</mj-text><mj-text>{{{{ sender.postal_address }}}} \
+HELLO = '<mjml><mj-body><mj-section><mj-column><mj-text>{}</mj-text><mj-text>{{{{ preheader }}}}</mj-text> \
+<mj-text>{{{{ sender.postal_address }}}} \
 <a href="{{{{ unsubscribe_url }}}}">x</a></mj-text></mj-column></mj-section></mj-body></mjml>'
 SENDER = {"postal_address": "1 High Street"}
 

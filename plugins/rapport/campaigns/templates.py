@@ -1,4 +1,4 @@
-"""Template files: config/templates/*.mjml, and the shared pieces that they include."""
+"""Template files: config/templates/*.mjml and *.html, and the shared pieces that they include."""
 
 import re
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def read_template(folder: Path, name: str, named_in: str) -> TemplateText:
 
 
 def _read(folder: Path, name: str, where: str) -> str:
-    known = sorted(path.name for path in folder.glob("*.mjml"))
+    known = sorted(path.name for path in folder.glob("*") if path.suffix in (".mjml", ".html"))
     if name not in known:
         raise FileMistakes([f"{where}: there is no file {name} in {folder.name}{nearest(name, known)}"])
     try:

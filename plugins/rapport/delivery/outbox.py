@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from rapport import warehouse
 from rapport.audiences.recipients import RecipientKey
 from rapport.campaigns.campaign import Campaign
+from rapport.delivery.addresses import campaign_fields
 from rapport.delivery.claim import claim
 from rapport.delivery.configuration import Delivery, Sender, read_delivery
 from rapport.delivery.faults import RenderError, TemplateMistakes
@@ -171,7 +172,13 @@ def _due_editions(connection: psycopg.Connection, now: datetime) -> Iterator[_Ed
         try:
             campaign = Campaign.model_validate(specification["campaign"])
             sender = Sender.model_validate(specification["sender"])
-            templates = {mail: compile_mail(*campaign.mail(*mail)) for mail in campaign.contents}
+            templates = {
+                (step, variant): compile_mail(
+                    *campaign.mail(step, variant),
+                    link_fields=campaign_fields(campaign.name, edition_id, step or variant),
+                )
+                for step, variant in campaign.contents
+            }
         except (ValidationError, TemplateMistakes):
             # Planned by an older version of Rapport that allowed more.
             hold(connection, edition_id, "template_error: this version of Rapport refuses what was planned")
