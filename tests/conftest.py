@@ -1,15 +1,13 @@
 """A real PostgreSQL for the tests: a server a session, a migrated template, a clone of it for each test."""
 
 import os
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from chosen_postgres import POSTGRES_BIN
+from chosen_postgres import POSTGRES_BIN, a_warehouse
 from rapport import warehouse
 from rapport.embedded_postgres import EmbeddedPostgres
 from rapport.settings import Settings
@@ -42,26 +40,15 @@ def template(postgres: EmbeddedPostgres) -> str:
 @pytest.fixture
 def warehouse_url(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
     """A warehouse of the test's own: migrated, empty, gone afterwards."""
-    with _warehouse(postgres, template) as url:
+    with a_warehouse(postgres, template) as url:
         yield url
 
 
 @pytest.fixture
 def second_warehouse_url(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
     """Another one, to compare with."""
-    with _warehouse(postgres, template) as url:
+    with a_warehouse(postgres, template) as url:
         yield url
-
-
-@contextmanager
-def _warehouse(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
-    database = f"test_{secrets.token_hex(6)}"
-    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
-        connection.execute(f"create database {database} template {template}")
-        try:
-            yield postgres.url(database)
-        finally:
-            connection.execute(f"drop database {database} with (force)")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ print(sorted(stray), errors, sys.modules["email"] is email)
 """
 
 
-def test_the_plugin_loader_executes_nothing_of_the_package(tmp_path: Path) -> None:
+def test_the_plugin_loader_executes_the_plugin_and_nothing_of_the_package(tmp_path: Path) -> None:
     environment = {
         "PATH": "/usr/bin:/bin",
         "AIRFLOW_HOME": str(tmp_path),
@@ -31,4 +31,4 @@ def test_the_plugin_loader_executes_nothing_of_the_package(tmp_path: Path) -> No
         check=True,
         env=environment,
     )
-    assert told.stdout.splitlines()[-1] == "[] {} True"
+    assert told.stdout.splitlines()[-1] == "['rapport_plugin'] {} True"

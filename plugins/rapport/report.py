@@ -9,6 +9,7 @@ from psycopg.rows import class_row, dict_row
 
 from rapport import ledger, warehouse
 from rapport.landing import intake
+from rapport.landing.freshness import Freshness, FreshnessState
 from rapport.landing.intake import Intake
 
 
@@ -116,6 +117,36 @@ def last_run(url: str) -> Report | None:
             to_review=to_review,
             proposed_merges=proposed_merges,
         )
+
+
+def in_words(report: Report) -> str:
+    """Whether the run went well, in one sentence: sources, checks, mails, and what stands still and why."""
+    parts = [_sources(report.intake.freshness), _tests(report.tests, report.failed_tests)]
+    sent = sum(campaign.sent for campaign in report.campaigns)
+    parts.append(f"{sent:,} {'e-mail' if sent == 1 else 'e-mails'} sent")
+    held = [campaign for campaign in report.campaigns if campaign.held_because]
+    if held:
+        reasons = ", ".join(f"{campaign.campaign} ({campaign.held_because})" for campaign in held)
+        parts.append(f"{len(held)} {'campaign' if len(held) == 1 else 'campaigns'} held: {reasons}")
+    if report.state == "running":
+        parts.insert(0, "Still running")
+    elif report.state != "succeeded":
+        parts.insert(0, f"The run {report.state}")
+    return ", ".join(part for part in parts if part)
+
+
+def _sources(feeds: list[Freshness]) -> str:
+    limited = [feed for feed in feeds if feed.state is not FreshnessState.NONE]
+    late = [feed.feed for feed in limited if feed.state is not FreshnessState.PASS]
+    if late:
+        return f"{len(late)} of {len(limited)} sources late: {', '.join(late)}"
+    return f"All {len(limited)} sources fresh" if limited else ""
+
+
+def _tests(tests: dict[str, int], failed: list[str]) -> str:
+    if failed:
+        return f"{len(failed)} {'check' if len(failed) == 1 else 'checks'} failed: {', '.join(failed)}"
+    return f"{tests.get('pass', 0):,} checks passed" if tests else ""
 
 
 def _customers(connection: psycopg.Connection) -> int | None:

@@ -14,7 +14,7 @@ from rich.text import Text
 from rapport.landing.freshness import Freshness, FreshnessState
 from rapport.landing.progress import LOG_SECONDS, LoadProgress
 from rapport.ledger import StepRecord
-from rapport.report import Campaign, Report, Step
+from rapport.report import Campaign, Report, Step, in_words
 
 # What each step is called in front of people.
 STEP_NAMES = {
@@ -84,6 +84,7 @@ def summary(report: Report, *, mailbox: Path, out: Console) -> None:
     """The whole run on one page."""
     out.print()
     out.print(headline(report))
+    out.print(in_words(report), soft_wrap=True)
     for step in report.steps:
         if step.state == "failed":
             out.print(Padding(Text(f"{step.dag}.{step.step}: {step.message}", style="red"), (0, 0, 0, 2)))

@@ -1,0 +1,1 @@
+"""The pages in Airflow. With the DAGs and the plugin the only place that imports Airflow."""

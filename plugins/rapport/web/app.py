@@ -1,0 +1,56 @@
+"""The pages as one web application, which Airflow's API server mounts."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.responses import RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from rapport.errors import RapportError
+from rapport.settings import Settings
+from rapport.web import access, today
+from rapport.web.rendering import page
+
+STATIC = Path(__file__).parent / "static"
+# Scripts and styles come from our own files; Airflow shows the pages in a frame of its own.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """All pages. Every route but the static files asks for Airflow's log-in."""
+    app = FastAPI(title="Rapport", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.settings = settings or Settings.from_environment()
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    guards = [Depends(access.visitor), Depends(access.same_origin)]
+    for room in (today,):
+        app.include_router(room.router, dependencies=guards)
+    app.middleware("http")(_with_headers)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RapportError, _failed)
+    return app
+
+
+async def _with_headers(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
+    response = await call(request)
+    response.headers.setdefault("Content-Security-Policy", POLICY)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "same-origin"
+    if not request.url.path.startswith(f"{request.scope.get('root_path', '')}/static/"):
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 401 and "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse(f"/auth/login?next={request.url.path}", status_code=303)
+    return page(request, "refused.html", status_code=error.status_code, sentence=error.detail)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return page(request, "refused.html", status_code=503, sentence=str(error))

@@ -1,0 +1,134 @@
+"""Airflow's real API server with Rapport's pages in it, and people of each role who are logged in."""
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from rapport.airflow_environment import METADATA_URL, airflow_environment
+from rapport.embedded_postgres import EmbeddedPostgres
+from rapport.settings import Settings
+
+PEOPLE = {"vera": "viewer", "mia": "user", "olga": "op", "ada": "admin"}
+PASSWORD = "only-for-tests"
+STARTS_WITHIN = 120
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a route answered."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+
+@dataclass(frozen=True)
+class Pages:
+    """The pages as somebody sees them. `url` is that of the warehouse behind them."""
+
+    address: str
+    url: str
+
+    def get(self, path: str, who: str | None = None, **headers: str) -> Answer:
+        """Ask for a page, as nobody or as one of `PEOPLE`."""
+        return self.send("GET", path, who, **headers)
+
+    def send(self, method: str, path: str, who: str | None = None, **headers: str) -> Answer:
+        request = urllib.request.Request(f"{self.address}{path}", method=method)
+        for name, value in headers.items():
+            request.add_header(name.replace("_", "-"), value)
+        if who is not None:
+            request.add_header("Cookie", f"_token={self._token(who)}")
+        return _answer(request)
+
+    def _token(self, who: str) -> str:
+        body = json.dumps({"username": who, "password": PASSWORD}).encode()
+        request = urllib.request.Request(f"{self.address}/auth/token", data=body, method="POST")
+        request.add_header("Content-Type", "application/json")
+        return str(json.loads(_answer(request).text)["access_token"])
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *args: object) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect)
+
+
+def _answer(request: urllib.request.Request) -> Answer:
+    try:
+        with _OPENER.open(request, timeout=30) as response:
+            return Answer(response.status, dict(response.headers), response.read().decode())
+    except urllib.error.HTTPError as error:
+        return Answer(error.code, dict(error.headers), error.read().decode())
+
+
+def starting(postgres: EmbeddedPostgres, warehouse_url: str, home: Path) -> Iterator[Pages]:
+    """Pages on a warehouse, from an API server that ends with the generator."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    settings = Settings(home, home / "config", warehouse_url, None, None, port=port)
+    environment = _environment(postgres, settings)
+    airflow = [sys.executable, "-m", "airflow"]
+    subprocess.run([*airflow, "db", "migrate"], env=environment, check=True, capture_output=True)
+    log = home / "api-server.log"
+    with log.open("wb") as file:
+        server = subprocess.Popen(
+            [*airflow, "api-server", "--workers", "1"], env=environment, stdout=file, stderr=subprocess.STDOUT
+        )
+    try:
+        served = Pages(f"http://127.0.0.1:{port}", warehouse_url)
+        _wait(served, server, log)
+        yield served
+    finally:
+        _end(server)
+
+
+def _environment(postgres: EmbeddedPostgres, settings: Settings) -> dict[str, str]:
+    metadata = f"airflow_{secrets.token_hex(4)}"
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"create database {metadata}")  # type: ignore[arg-type]
+    passwords = settings.home / "passwords.json"
+    passwords.write_text(json.dumps(dict.fromkeys(PEOPLE, PASSWORD)))
+    outer = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "HOME", "LANG") if name in os.environ}
+    outer[METADATA_URL] = postgres.url(metadata).replace("postgresql://", "postgresql+psycopg2://")
+    return airflow_environment(settings, outer) | {
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
+            f"{name}:{role}" for name, role in PEOPLE.items()
+        ),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+        "RAPPORT_WAREHOUSE_URL": str(settings.warehouse_url),
+    }
+
+
+def _wait(pages: Pages, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + STARTS_WITHIN
+    while time.monotonic() < deadline:
+        assert server.poll() is None, log.read_text()[-3000:]
+        try:
+            if pages.get("/api/v2/version").status == 200:
+                return
+        except urllib.error.URLError:
+            time.sleep(0.3)
+    raise AssertionError(f"the API server did not start: {log.read_text()[-3000:]}")
+
+
+def _end(server: "subprocess.Popen[bytes]") -> None:
+    server.terminate()
+    try:
+        server.wait(20)
+    except subprocess.TimeoutExpired:
+        server.kill()
