@@ -21,11 +21,11 @@ MARTS = """
 create schema if not exists marts;
 create table marts.customers (
     customer_id text primary key, email text, first_name text, favourite_category text, order_count bigint,
-    last_order_at timestamptz
+    last_order_at timestamptz, last_name text, country text, time_zone text, last_seen_at timestamptz
 );
 create table marts.consents (
     email text, channel text, topic text, is_granted boolean, confirmed_at timestamptz,
-    withdrawn_at timestamptz,
+    withdrawn_at timestamptz, granted_at timestamptz, expires_at timestamptz,
     primary key (email, channel, topic)
 );
 """

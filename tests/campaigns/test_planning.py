@@ -280,7 +280,7 @@ def test_a_template_that_renders_for_nobody_holds_without_naming_anybody(shop: S
     (edition,) = shop.plan()
     assert edition.state == "held"
     assert edition.state_reason is not None
-    assert edition.state_reason.startswith("template_error: 1 of 1 mails do not render: a field is empty")
+    assert edition.state_reason.startswith("template_error: customer.first_name is empty for 1 of 1")
     assert "anna" not in edition.state_reason
 
 

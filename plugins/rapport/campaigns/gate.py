@@ -1,9 +1,19 @@
-"""What stops an edition as a whole: failed tests or steps, stale sources, a template that does not render."""
+"""What stops an edition as a whole: failed tests or steps, stale sources, its size, its mails, the way out.
+
+What is one person's fault skips that person.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
 
 import psycopg
+from psycopg import sql
 
+from rapport.campaigns.bare_fields import bare_fields
 from rapport.campaigns.campaign import Campaign
-from rapport.delivery.configuration import Sender
+from rapport.campaigns.edition_plan import EditionPlan
+from rapport.campaigns.links import link_fault
+from rapport.delivery.configuration import Delivery, Sender
 from rapport.delivery.faults import RenderError
 from rapport.delivery.personal_data import contexts, recipients
 from rapport.delivery.rendering import compile_mail
@@ -11,8 +21,15 @@ from rapport.landing import freshness
 from rapport.ledger import Run
 from rapport.settings import Settings
 
-SAMPLE = 200  # mails
-TOLERATED = 5  # mails of the sample that may fail to render: one person's fault skips that person
+SAMPLE = 2_000  # mails
+EXTREMES = 100  # of these, for each variant and each way of being unusual
+TOLERATED = 5  # mails that may fail; beyond both this and one in a thousand the edition is held
+
+DRIFT_FROM = 200  # people; a smaller audience may change as it likes
+DRIFT_AFTER = 4  # editions
+DRIFT = 0.5
+
+SILENCE = "30 minutes"
 
 
 def run_fault(connection: psycopg.Connection, run: Run, settings: Settings) -> str | None:
@@ -41,30 +58,200 @@ def run_fault(connection: psycopg.Connection, run: Run, settings: Settings) -> s
     return _stale_source(connection, run, settings)
 
 
-def template_fault(
-    connection: psycopg.Connection, campaign: Campaign, edition_id: str, sender: Sender, secret: bytes
-) -> str | None:
-    """Why the edition's template may not be sent, or None, from a sample of its planned messages."""
-    rows = connection.execute(
+def size_fault(connection: psycopg.Connection, edition: EditionPlan) -> str | None:
+    """Why an edition of this size may not be sent, or None: over its hard maximum, or unlike those before."""
+    row = connection.execute(
         """
-        select message_id from activation.messages
-        where edition_id = %s and state = 'planned'
-        order by message_id limit %s
-        """,
-        [edition_id, SAMPLE],
-    ).fetchall()
+        select
+            count(*) filter (where state = 'planned'),
+            count(*) filter (where state = 'planned' or state_reason = 'holdout')
+        from plan
+        """
+    ).fetchone()
+    planned, audience = row if row else (0, 0)
+    limit = edition.campaign.limits.per_edition
+    if limit is not None and planned > limit:
+        return f"limit: {planned} mails, and {limit} is the maximum of an edition"
+    before = [
+        row[0]
+        for row in connection.execute(
+            """
+            select (plan ->> 'planned')::int + (plan ->> 'holdout')::int
+            from activation.editions
+            where
+                campaign = %s and step is not distinct from %s and edition_id <> %s
+                and state in ('approved', 'sending', 'paused', 'done') and plan is not null
+            order by slot_at desc, planned_at desc
+            limit %s
+            """,
+            [edition.campaign.name, edition.mailing.step, edition.edition_id, DRIFT_AFTER],
+        )
+    ]
+    if len(before) < DRIFT_AFTER:
+        return None
+    usual = sum(before) / len(before)
+    if min(audience, usual) > DRIFT_FROM and abs(audience - usual) > DRIFT * usual:
+        return f"drift: {audience} people, and the last {DRIFT_AFTER} editions had {usual:.0f} on average"
+    return None
+
+
+def mail_fault(
+    connection: psycopg.Connection, edition: EditionPlan, sender: Sender, secret: bytes
+) -> str | None:
+    """Why the edition's mails may not be sent, or None; those of single people that cannot be are skipped."""
+    return _empty_field(connection, edition) or _broken_mails(connection, edition, sender, secret)
+
+
+def transport_fault(connection: psycopg.Connection, delivery: Delivery) -> str | None:
+    """Why nothing may leave now, or None: mails were accepted a while ago, and no event has come back."""
+    if delivery.transport != "sendgrid":
+        return None
+    row = connection.execute(
+        f"""
+        with last as (
+            select max(ended_at) as ended_at from activation.attempts
+            where
+                transport = 'sendgrid' and outcome = 'accepted'
+                and ended_at between now() - interval '7 days' and now() - interval '{SILENCE}'
+        )
+
+        select
+            ended_at is not null
+            and not exists (select from activation.message_events where recorded_at >= last.ended_at)
+            and not exists (select from activation.webhook_bodies where received_at >= last.ended_at)
+        from last
+        """
+    ).fetchone()
+    if row is not None and row[0]:
+        return (
+            f"silent_webhook: SendGrid accepted mails more than {SILENCE} ago and no event has come back; "
+            "look at `rapport serve` and the webhook's address in SendGrid"
+        )
+    return None
+
+
+def _empty_field(connection: psycopg.Connection, edition: EditionPlan) -> str | None:
+    """Count, for each field that everybody's mail writes without a fallback, who has none."""
+    campaign, step = edition.campaign, edition.mailing.step or ""
+    for mail_step, variant in campaign.contents:
+        if mail_step != step:
+            continue
+        for record, column in sorted(bare_fields(*campaign.mail(mail_step, variant))):
+            relation = _relation(campaign, record)
+            if relation is None:
+                continue
+            lacking = connection.execute(
+                sql.SQL(
+                    """
+                    select plan.message_id from plan
+                    inner join {} as records using (customer_id)
+                    where plan.state = 'planned' and coalesce(plan.variant, '') = %s and records.{} is null
+                    """
+                ).format(relation, sql.Identifier(column)),
+                [variant],
+            ).fetchall()
+            mails = _planned(connection, variant)
+            if _is_too_many(len(lacking), mails):
+                return (
+                    f"template_error: {record}.{column} is empty for {len(lacking)} of {mails} "
+                    f"and has no fallback; write one, like {{{{ {record}.{column} or 'there' }}}}"
+                )
+            _skip(connection, [row[0] for row in lacking])
+    return None
+
+
+def _relation(campaign: Campaign, record: str) -> sql.Composable | None:
+    if record == "customer":
+        return sql.Identifier("marts", "customers")
+    segments = campaign.member_segments
+    return sql.Identifier("segments", segments[0]) if len(segments) == 1 else None
+
+
+def _broken_mails(
+    connection: psycopg.Connection, edition: EditionPlan, sender: Sender, secret: bytes
+) -> str | None:
+    campaign = edition.campaign
     templates = {mail: compile_mail(*campaign.mail(*mail)) for mail in campaign.contents}
-    people = recipients(connection, [row[0] for row in rows])
-    faults = []
+    people = recipients(connection, _sample(connection, edition))
     data = contexts(connection, campaign, sender, secret, people)
+    faults, broken, seen = [], [], set[str]()
     for person in people:
         try:
-            templates[person.step, person.variant].render(data[person.message_id])
+            rendered = templates[person.step, person.variant].render(data[person.message_id])
         except RenderError as error:
-            faults.append(str(error))
+            faults.append(f"do not render: {error}")
+        else:
+            fault = link_fault(rendered.html, seen)
+            if fault is None:
+                continue
+            faults.append(f"have a link that leads nowhere: {fault}")
+        broken.append(person.message_id)
     if faults and (len(faults) > TOLERATED or len(faults) == len(people)):
-        return f"template_error: {len(faults)} of {len(people)} mails do not render: {faults[0]}"
+        return f"template_error: {len(faults)} of {len(people)} mails {faults[0]}"
+    _skip(connection, broken)
     return None
+
+
+def _sample(connection: psycopg.Connection, edition: EditionPlan) -> list[UUID]:
+    """Up to SAMPLE planned messages: of each variant the longest names and the emptiest records, then any."""
+    columns = [
+        column
+        for column, data_type in edition.columns.items()
+        if data_type == "text" and column not in ("customer_id", "email")
+    ]
+    names: list[sql.Composable] = [sql.Identifier("customers", column) for column in columns]
+    names = names or [sql.SQL("null::text")]
+    rows = connection.execute(
+        sql.SQL(
+            """
+            with unusual as (
+                select
+                    plan.message_id,
+                    row_number() over (
+                        partition by plan.variant order by length(concat({names})) desc, plan.message_id
+                    ) as longest,
+                    row_number() over (
+                        partition by plan.variant order by num_nulls({names}) desc, plan.message_id
+                    ) as emptiest
+                from plan
+                inner join {customers} as customers using (customer_id)
+                where plan.state = 'planned'
+            ),
+
+            ranked as (
+                select message_id, least(longest, emptiest) > %(extremes)s as is_usual from unusual
+            )
+
+            select message_id from ranked order by is_usual, message_id limit %(sample)s
+            """
+        ).format(names=sql.SQL(", ").join(names), **edition.tables.named()),
+        {"extremes": EXTREMES, "sample": SAMPLE},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _planned(connection: psycopg.Connection, variant: str) -> int:
+    row = connection.execute(
+        "select count(*) from plan where state = 'planned' and coalesce(variant, '') = %s", [variant]
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _is_too_many(faults: int, mails: int) -> bool:
+    return faults > 0 and (faults == mails or (faults > TOLERATED and faults * 1000 > mails))
+
+
+def _skip(connection: psycopg.Connection, messages: Sequence[UUID]) -> None:
+    if not messages:
+        return
+    for table in ("plan", "activation.messages"):
+        connection.execute(
+            f"""
+            update {table} set state = 'skipped', state_reason = 'render_error'
+            where message_id = any(%s) and state = 'planned'
+            """,
+            [list(messages)],
+        )
 
 
 def _stale_source(connection: psycopg.Connection, run: Run, settings: Settings) -> str | None:

@@ -1,5 +1,6 @@
 """Which editions there are at a moment, and what becomes of each: planned, gated, approved or held."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,10 +10,15 @@ from psycopg.types.json import Jsonb
 
 from rapport import warehouse
 from rapport.audiences.recipients import RecipientKey, ensure_recipients, record_withdrawals
-from rapport.campaigns import candidates, gate
+from rapport.campaigns import arms, findings, gate, voucher_stock
+from rapport.campaigns.approvals import time_out_approvals
 from rapport.campaigns.campaign import Campaign
-from rapport.campaigns.configuration import read_campaigns
+from rapport.campaigns.conditions import condition_mistakes, customer_columns
+from rapport.campaigns.configuration import CampaignProblem, read_campaigns
+from rapport.campaigns.edition_plan import EditionPlan, make_plan
 from rapport.campaigns.fields import Fields
+from rapport.campaigns.files import nearest
+from rapport.campaigns.journeys import Mailing, mailings
 from rapport.delivery.configuration import Delivery, Sender, read_delivery, read_sender
 from rapport.ledger import Run
 from rapport.settings import Settings
@@ -38,6 +44,7 @@ class _Planning:
     sender: Sender
     delivery: Delivery
     key: RecipientKey
+    columns: Mapping[str, str]
     run_fault: str | None
 
 
@@ -58,69 +65,156 @@ def plan_campaigns(url: str, run: Run, settings: Settings) -> list[EditionSummar
         key.verify(connection)
         ensure_recipients(connection, key)
         record_withdrawals(connection, key)
+        time_out_approvals(connection, run.as_of)
         fault = gate.run_fault(connection, run, settings)
         campaigns = read_campaigns(settings, Fields.of(connection))
+        columns = customer_columns(connection)
         connection.commit()
-        planning = _Planning(run, sender, delivery, key, fault)
+        planning = _Planning(run, sender, delivery, key, columns, fault)
         for campaign in campaigns.good:
-            with connection.transaction():
-                summary = _plan(connection, campaign, planning)
-            if summary is not None:
-                summaries.append(summary)
+            if mistakes := plan_mistakes(campaign, delivery, columns):
+                campaigns.problems.append(CampaignProblem(campaign.name, mistakes))
+                continue
+            for mailing in mailings(campaign):
+                with connection.transaction():
+                    summary = _plan(connection, campaign, mailing, planning)
+                if summary is not None:
+                    summaries.append(summary)
     campaigns.raise_problems()
     return summaries
 
 
-def _plan(connection: psycopg.Connection, campaign: Campaign, planning: _Planning) -> EditionSummary | None:
+def plan_mistakes(campaign: Campaign, delivery: Delivery, columns: Mapping[str, str]) -> list[str]:
+    """What keeps a campaign from being planned on this warehouse, one sentence a mistake.
+
+    Args:
+        columns: of `conditions.customer_columns`.
+    """
+    mistakes = condition_mistakes(campaign.audience.where, columns)
+    if campaign.cap not in delivery.caps:
+        mistakes.append(
+            f"cap: delivery.yml has no class {campaign.cap}{nearest(campaign.cap, list(delivery.caps))}"
+        )
+    return [f"campaigns/{campaign.name}.yml: {mistake}" for mistake in mistakes]
+
+
+def edition_name(campaign: Campaign, mailing: Mailing, slot_at: datetime) -> str:
+    """<campaign>/<slot>, of a journey's mail <campaign>/<step>/<slot>."""
+    slot = slot_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return "/".join(part for part in (campaign.name, mailing.step, slot) if part)
+
+
+def _plan(
+    connection: psycopg.Connection, campaign: Campaign, mailing: Mailing, planning: _Planning
+) -> EditionSummary | None:
     slot_at = planning.run.as_of if campaign.trigger.entering else campaign.latest_slot(planning.run.as_of)
     if slot_at is None:
         return None
-    _supersede(connection, campaign, slot_at)
-    edition_id = _edition_to_plan(connection, campaign, slot_at)
+    content_hash = campaign.content_hash(planning.sender)
+    _supersede(connection, campaign, mailing, slot_at, content_hash)
+    edition_id, is_new = _edition_to_plan(connection, campaign, mailing, slot_at, content_hash)
     if edition_id is None:
         return None
-    _write_edition(connection, campaign, edition_id, slot_at, planning)
-    cap = planning.delivery.caps[campaign.cap]
-    candidates.insert_messages(connection, campaign, edition_id, slot_at, cap)
-    fault = planning.run_fault or gate.template_fault(
-        connection, campaign, edition_id, planning.sender, planning.key.secret
-    )
+    edition = EditionPlan(campaign, mailing, edition_id, slot_at, planning.delivery, planning.columns)
+    considered = make_plan(connection, edition)
+    if not considered and is_new and campaign.trigger.entering:
+        return None
+    _write_edition(connection, edition, planning)
+    _write_messages(connection, edition)
+    fault = planning.run_fault or _edition_fault(connection, edition, planning)
+    _write_counts(connection, edition_id)
+    found = findings.of_plan(connection, edition, considered)
+    if fault is None:
+        arms.store(connection, campaign, edition_id)
+    elif campaign.voucher is not None:
+        voucher_stock.give_back(connection, edition_id)
     connection.execute(
-        "update activation.editions set state = %s, state_reason = %s where edition_id = %s",
-        ["held" if fault else "approved", fault, edition_id],
+        """
+        update activation.editions
+        set
+            state = case
+                when %(fault)s::text is not null then 'held'
+                when %(asks)s then 'awaiting_approval'
+                when exists (
+                    select from activation.pauses
+                    where pauses.campaign = editions.campaign and resumed_at is null
+                ) then 'paused'
+                else 'approved'
+            end,
+            state_reason = %(fault)s,
+            plan = %(plan)s
+        where edition_id = %(edition)s
+        """,
+        {"fault": fault, "asks": campaign.approval, "plan": Jsonb(found.to_json()), "edition": edition_id},
     )
     return _summary(connection, edition_id)
 
 
-def _supersede(connection: psycopg.Connection, campaign: Campaign, slot_at: datetime) -> None:
-    """Give up what was held for an earlier slot. Nobody in it has used up their entry."""
+def _edition_fault(connection: psycopg.Connection, edition: EditionPlan, planning: _Planning) -> str | None:
+    campaign = edition.campaign
+    largest = arms.shrunk_share(connection, campaign)
+    if largest is not None:
+        return (
+            f"holdout_shrunk: {campaign.holdout:g} is less than the {largest:g} of earlier editions, and "
+            f"an arm is for good; write holdout: {largest:g}, or give the campaign another name"
+        )
+    return (
+        gate.size_fault(connection, edition)
+        or (
+            voucher_stock.take(connection, campaign.voucher, edition.edition_id) if campaign.voucher else None
+        )
+        or gate.mail_fault(connection, edition, planning.sender, planning.key.secret)
+        or gate.transport_fault(connection, planning.delivery)
+    )
+
+
+def _supersede(
+    connection: psycopg.Connection, campaign: Campaign, mailing: Mailing, slot_at: datetime, content_hash: str
+) -> None:
+    """Give up what was held for an earlier slot, or awaits approval of what the file no longer says.
+
+    Nobody in it has used up their entry.
+    """
     connection.execute(
         """
         with given_up as (
             update activation.editions set state = 'cancelled', state_reason = 'superseded'
-            where campaign = %s and state = 'held' and slot_at < %s
+            where
+                campaign = %(campaign)s
+                and step is not distinct from %(step)s
+                and slot_at < %(slot_at)s
+                and (state = 'held' or (state = 'awaiting_approval' and edition_hash <> %(hash)s))
             returning edition_id
         )
 
         update activation.messages set state = 'cancelled', state_reason = 'superseded'
         where state = 'planned' and edition_id in (select edition_id from given_up)
         """,
-        [campaign.name, slot_at],
+        {"campaign": campaign.name, "step": mailing.step, "slot_at": slot_at, "hash": content_hash},
     )
 
 
-def _edition_to_plan(connection: psycopg.Connection, campaign: Campaign, slot_at: datetime) -> str | None:
-    """The edition to plan at this slot: one that is held, cleared of what was not sent, or a new one."""
-    name = f"{campaign.name}/{slot_at.astimezone(UTC).isoformat().replace('+00:00', 'Z')}"
+def _edition_to_plan(
+    connection: psycopg.Connection, campaign: Campaign, mailing: Mailing, slot_at: datetime, content_hash: str
+) -> tuple[str | None, bool]:
+    """The edition to plan at this slot, and whether it is new.
+
+    One that is held is planned afresh, cleared of what was not sent; so is one that awaits approval of what
+    the file no longer says.
+    """
+    name = edition_name(campaign, mailing, slot_at)
     editions = connection.execute(
         """
-        select edition_id, state from activation.editions
-        where campaign = %s and slot_at = %s order by planned_at
+        select edition_id, state = 'held' or (state = 'awaiting_approval' and edition_hash <> %s)
+        from activation.editions
+        where campaign = %s and step is not distinct from %s and slot_at = %s
+        order by planned_at
         """,
-        [campaign.name, slot_at],
+        [content_hash, campaign.name, mailing.step, slot_at],
     ).fetchall()
-    for edition_id, state in editions:
-        if state == "held":
+    for edition_id, is_open in editions:
+        if is_open:
+            voucher_stock.give_back(connection, edition_id)
             connection.execute(
                 """
                 delete from activation.messages
@@ -128,22 +222,15 @@ def _edition_to_plan(connection: psycopg.Connection, campaign: Campaign, slot_at
                 """,
                 [edition_id],
             )
-            return str(edition_id)
+            return str(edition_id), False
     if campaign.trigger.entering:
-        if not candidates.has_new_entries(connection, campaign, slot_at):
-            return None
-        return name if not editions else f"{name}/{len(editions) + 1}"
-    return None if editions else name
+        return (name if not editions else f"{name}/{len(editions) + 1}"), True
+    return (None if editions else name), True
 
 
-def _write_edition(
-    connection: psycopg.Connection,
-    campaign: Campaign,
-    edition_id: str,
-    slot_at: datetime,
-    planning: _Planning,
-) -> None:
+def _write_edition(connection: psycopg.Connection, edition: EditionPlan, planning: _Planning) -> None:
     """Freeze what will be sent: sending reads this and no file, so that an edit needs a new plan."""
+    campaign = edition.campaign
     specification = {
         "campaign": campaign.model_dump(mode="json"),
         "sender": planning.sender.model_dump(mode="json"),
@@ -151,28 +238,67 @@ def _write_edition(
     connection.execute(
         """
         insert into activation.editions (
-            edition_id, campaign, slot_at, due_at, run_id, state, edition_hash, specification
+            edition_id, campaign, step, slot_at, due_at, expires_at, run_id, state, edition_hash,
+            specification
         )
-        values (%s, %s, %s, %s, %s, 'planned', %s, %s)
+        select
+            %(edition)s, %(campaign)s, %(step)s, %(slot_at)s,
+            coalesce(min(due_at), %(slot_at)s),
+            coalesce(max(expires_at), %(slot_at)s + %(expires_after)s),
+            %(run)s, 'planned', %(hash)s, %(specification)s
+        from plan
+        where state = 'planned'
         on conflict (edition_id) do update
         set
             run_id = excluded.run_id,
+            due_at = excluded.due_at,
+            expires_at = excluded.expires_at,
             state = excluded.state,
             state_reason = null,
             edition_hash = excluded.edition_hash,
             specification = excluded.specification,
             planned_at = now()
-        where editions.state = 'held'
         """,
-        [
-            edition_id,
-            campaign.name,
-            slot_at,
-            slot_at,
-            planning.run.run_id,
-            campaign.content_hash(planning.sender),
-            Jsonb(specification),
-        ],
+        {
+            "edition": edition.edition_id,
+            "campaign": campaign.name,
+            "step": edition.mailing.step,
+            "slot_at": edition.slot_at,
+            "expires_after": campaign.expires_after,
+            "run": planning.run.run_id,
+            "hash": campaign.content_hash(planning.sender),
+            "specification": Jsonb(specification),
+        },
+    )
+
+
+def _write_messages(connection: psycopg.Connection, edition: EditionPlan) -> None:
+    """Copy `plan`; the ids of messages depend on nothing but the edition and the recipient."""
+    names = {"edition": edition.edition_id, "campaign": edition.campaign.name}
+    connection.execute(
+        """
+        insert into activation.messages (
+            message_id, edition_id, campaign, customer_id, recipient_key, entered_at, state, state_reason,
+            due_at, expires_at, arm, variant
+        )
+        select
+            message_id, %(edition)s, %(campaign)s, customer_id, recipient_key, entered_at, state,
+            state_reason, due_at, expires_at, arm, variant
+        from plan
+        """,
+        names,
+    )
+
+
+def _write_counts(connection: psycopg.Connection, edition_id: str) -> None:
+    """Who got nothing for which reason; this outlives the rows."""
+    connection.execute("delete from activation.edition_counts where edition_id = %s", [edition_id])
+    connection.execute(
+        """
+        insert into activation.edition_counts (edition_id, reason, messages)
+        select %s, state_reason, count(*) from plan where state_reason is not null group by state_reason
+        """,
+        [edition_id],
     )
 
 
@@ -180,21 +306,22 @@ def _summary(connection: psycopg.Connection, edition_id: str) -> EditionSummary:
     with connection.cursor(row_factory=class_row(EditionSummary)) as cursor:
         summary = cursor.execute(
             """
-            with reasons as (
-                select state_reason, count(*) as messages
+            with counted as (
+                select state, state_reason, count(*) as messages
                 from activation.messages
-                where edition_id = %(edition)s and state = 'skipped'
-                group by state_reason
+                where edition_id = %(edition)s
+                group by state, state_reason
             )
 
             select
                 edition_id, campaign, slot_at, due_at, state, state_reason,
-                (
-                    select count(*) from activation.messages
-                    where messages.edition_id = editions.edition_id and messages.state <> 'skipped'
-                ) as planned,
+                (select coalesce(sum(messages), 0)::bigint from counted where state <> 'skipped') as planned,
                 coalesce(
-                    (select jsonb_object_agg(state_reason, messages order by state_reason) from reasons), '{}'
+                    (
+                        select jsonb_object_agg(state_reason, messages order by state_reason) from counted
+                        where state = 'skipped'
+                    ),
+                    '{}'
                 ) as skipped
             from activation.editions
             where edition_id = %(edition)s

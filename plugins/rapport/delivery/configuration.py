@@ -71,6 +71,18 @@ class Topic(BaseModel):
     double_opt_in: bool = Field(default=False, description="Only a confirmed consent counts.")
 
 
+class ServiceTrouble(BaseModel):
+    """What campaigns with a `service_hold` wait for, beside open tickets."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    lasts: Duration = Field(
+        default=timedelta(days=14), description="How long a missed reply target or a bad rating counts."
+    )
+    csat_at_most: float = Field(default=2, description="A CSAT of 1 to 5 that is bad.")
+    nps_at_most: float = Field(default=6, description="An NPS of 0 to 10 that is bad.")
+
+
 class Smtp(BaseModel):
     """A mail server. Its user and password are in RAPPORT_SMTP_USER and RAPPORT_SMTP_PASSWORD."""
 
@@ -114,6 +126,12 @@ class Delivery(BaseModel):
         description="How often at most, by the class that a campaign names.",
     )
     topics: dict[str, Topic] = Field(default={}, description="What differs from a plain topic, by name.")
+    service_trouble: ServiceTrouble = ServiceTrouble()
+    sunset_after: Duration | None = Field(
+        default=None,
+        description="Nobody is mailed who has not ordered, come, clicked or consented for so long.",
+        examples=["180d"],
+    )
     global_holdout: float = Field(
         default=0, ge=0, le=0.2, description="The share that gets no campaign at all, to see what all earn."
     )

@@ -1,0 +1,143 @@
+"""Who is held out and which variant the others get: by a salted hash of the recipient key, for good.
+
+Assigned after everything else has been decided, and stored once the edition may be sent. The hash alone gives
+the same arm again; what is stored holds also after the share has grown.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from rapport.campaigns.campaign import Campaign
+from rapport.delivery.configuration import Delivery
+
+EVERY_CAMPAIGN = "*"
+
+_ASSIGNMENT = """
+placed as (
+    select
+        judged.*,
+        case
+            when judged.reason is null and %(global_holdout)s > 0
+                then coalesce(
+                    everywhere.arm,
+                    case
+                        when activation.bucket(%(global_salt)s, judged.recipient_key) < %(global_holdout)s
+                            then 'holdout'
+                        else 'treatment'
+                    end
+                )
+        end as global_arm,
+        case
+            when judged.reason is null and %(holdout)s > 0
+                then coalesce(
+                    own.arm,
+                    case
+                        when activation.bucket(%(holdout_salt)s, judged.recipient_key) < %(holdout)s
+                            then 'holdout'
+                        else 'treatment'
+                    end
+                )
+        end as own_arm,
+        case
+            when own.variant = any(%(variants)s) then own.variant
+            else (%(variants)s::text[])[
+                1 + floor(
+                    activation.bucket(%(variant_salt)s, judged.recipient_key)
+                    * cardinality(%(variants)s::text[])
+                )::int
+            ]
+        end as own_variant
+    from judged
+    left join {arms} as own on own.campaign = %(campaign)s and judged.recipient_key = own.recipient_key
+    left join {arms} as everywhere
+        on everywhere.campaign = '*' and judged.recipient_key = everywhere.recipient_key
+),
+
+armed as (
+    select
+        customer_id,
+        entered_at,
+        recipient_key,
+        due_at,
+        case
+            when reason is not null then reason
+            when global_arm = 'holdout' then 'global_holdout'
+            when own_arm = 'holdout' then 'holdout'
+        end as reason,
+        case when global_arm is distinct from 'holdout' then own_arm end as arm,
+        case
+            when
+                reason is null
+                and global_arm is distinct from 'holdout'
+                and own_arm is distinct from 'holdout'
+                then own_variant
+        end as variant,
+        global_arm
+    from placed
+)
+"""
+
+_NO_ARMS = """
+armed as (
+    select *, null::text as arm, null::text as variant, null::text as global_arm from judged
+)
+"""
+
+
+def assignment_sql(
+    campaign: Campaign, delivery: Delivery, tables: Mapping[str, sql.Composable]
+) -> sql.Composable:
+    """CTEs that make `armed` of `judged`: with the holdouts' reasons, arms and variant."""
+    if not (campaign.holdout or campaign.variants or delivery.global_holdout):
+        return sql.SQL(_NO_ARMS)
+    return sql.SQL(_ASSIGNMENT).format(arms=tables["arms"])
+
+
+def parameters(campaign: Campaign, delivery: Delivery) -> dict[str, Any]:
+    """Values for the placeholders of `assignment_sql`."""
+    return {
+        "holdout": campaign.holdout,
+        "holdout_salt": f"{campaign.name} holdout",
+        "variants": sorted(campaign.variants),
+        "variant_salt": f"{campaign.name} variant",
+        "global_holdout": delivery.global_holdout,
+        "global_salt": f"{EVERY_CAMPAIGN} holdout",
+    }
+
+
+def store(connection: psycopg.Connection, campaign: Campaign, edition_id: str) -> None:
+    """Keep the arms that `plan` assigned; who has one keeps it."""
+    connection.execute(
+        """
+        insert into activation.arms (campaign, recipient_key, customer_id, arm, variant, edition_id, due_at)
+        select
+            %(campaign)s, recipient_key, customer_id, coalesce(arm, 'treatment'), variant, %(edition)s, due_at
+        from plan
+        where arm is not null or variant is not null
+        union all
+        select '*', recipient_key, customer_id, global_arm, null, %(edition)s, due_at
+        from plan
+        where global_arm is not null
+        on conflict do nothing
+        """,
+        {"campaign": campaign.name, "edition": edition_id},
+    )
+
+
+def shrunk_share(connection: psycopg.Connection, campaign: Campaign) -> float | None:
+    """The largest holdout that the campaign has had, where it is larger than now, else None."""
+    row = connection.execute(
+        """
+        select max((specification #>> '{campaign,holdout}')::double precision)
+        from activation.editions
+        where
+            campaign = %(campaign)s
+            and edition_id in (select edition_id from activation.arms where arms.campaign = %(campaign)s)
+        """,
+        {"campaign": campaign.name},
+    ).fetchone()
+    largest = row[0] if row else None
+    return largest if largest is not None and largest > campaign.holdout else None
