@@ -8,11 +8,14 @@ from pathlib import Path
 import orjson
 
 from rapport.delivery.fake_sendgrid.api import Api, Reply
+from rapport.delivery.fake_sendgrid.emission import emission_of
+from rapport.delivery.fake_sendgrid.event_desk import EventDesk, Rehearsal
 from rapport.delivery.fake_sendgrid.faults import Fault, Faults, answer_of
 from rapport.delivery.fake_sendgrid.http_server import Answer, Request, json_answer
 from rapport.delivery.fake_sendgrid.log import Asked, Log, accepted_of, asked_of, lines
 from rapport.delivery.fake_sendgrid.mail_send import addresses
 from rapport.delivery.fake_sendgrid.mistakes import Mistake, refusal
+from rapport.delivery.fake_sendgrid.signing import SigningKey
 from rapport.delivery.fake_sendgrid.suppressions import Suppressions
 from rapport.delivery.fake_sendgrid.tally import Counter
 
@@ -23,7 +26,7 @@ CONTROL = "/_fake/"
 class Options:
     """`key`: the API key that is let in, None: any. `openapi`: SendGrid's document of mail/send, None: only
     the rules of this package. `keeps_bodies`: the log holds each accepted mail. `per_minute`: requests, None:
-    no limit."""
+    no limit. `signing_key`: the file of the events' key, None: beside the log."""
 
     log: Path
     key: str | None = None
@@ -32,6 +35,8 @@ class Options:
     is_durable: bool = False
     keeps_bodies: bool = True
     per_minute: int | None = None
+    signing_key: Path | None = None
+    rehearsal: Rehearsal | None = None
 
 
 class Fake:
@@ -45,21 +50,40 @@ class Fake:
         """
         self._options = options
         self._faults = Faults(options.seed)
+        key_file = options.log.with_name(f"{options.log.name}.key")
+        self._key = SigningKey(options.signing_key if options.signing_key is not None else key_file)
         self._log = Log(options.log, options.is_durable)
-        self._start_afresh()
+        self._counter = Counter()
+        self._suppressions = Suppressions(lambda change: self._log.note("suppressed", change))
+        self._api = Api(options.key, options.openapi, options.per_minute, self._suppressions)
+        self._events = EventDesk(
+            self._key,
+            options.log,
+            lambda posted: self._log.note("posted", posted),
+            self._suppressions,
+            options.rehearsal,
+            options.seed,
+        )
         self._recall()
 
+    @property
+    def public_key(self) -> str:
+        """What proves the fake's events, as RAPPORT_WEBHOOK_KEYS takes it."""
+        return self._key.public_key
+
     def handle(self, request: Request) -> Answer | Awaitable[Answer]:
+        """SendGrid's answer, or the control endpoint's."""
         if request.path.startswith(CONTROL):
             return self._control(request)
         return self._play(request)
 
-    def _start_afresh(self) -> None:
-        options = self._options
+    def _clear(self) -> None:
+        self._log.clear()
         self._counter = Counter()
-        self._suppressions = Suppressions(lambda change: self._log.note("suppressed", change))
-        self._api = Api(options.key, options.openapi, options.per_minute, self._suppressions)
         self._faults.replace([])
+        self._suppressions.clear()
+        self._api.set_answers({})
+        self._events.forget()
 
     def _recall(self) -> None:
         ids: list[str] = []
@@ -103,14 +127,18 @@ class Fake:
             reply.body if self._options.keeps_bodies else None,
         )
         self._log.write(asked, reply.accepted)
-        if reply.accepted:
+        if reply.body is not None and reply.request_id is not None:
             self._counter.add(len(request.body), (each.message_id or each.email for each in reply.accepted))
+            self._events.rehearse(reply.body, reply.request_id, now)
 
-    def _control(self, request: Request) -> Answer:
+    def _control(self, request: Request) -> Answer | Awaitable[Answer]:
         match request.method, request.path.removeprefix(CONTROL):
             case "GET", "state":
                 tally = asdict(self._counter.tally())
-                return json_answer(200, {"faults_played": self._faults.played(), "tally": tally})
+                state = {"faults_played": self._faults.played(), "tally": tally}
+                return json_answer(200, {**state, "public_key": self.public_key})
+            case "POST", "events":
+                return self._events.emit(emission_of(orjson.loads(request.body)))
             case "PUT", "faults":
                 self._faults.replace([Fault(**each) for each in orjson.loads(request.body)])
             case "PUT", "answers":
@@ -119,8 +147,7 @@ class Fake:
                 for each in orjson.loads(request.body):
                     self._suppressions.add(**each)
             case "POST", "clear":
-                self._log.clear()
-                self._start_afresh()
+                self._clear()
             case _:
                 return refusal(404, [Mistake(f"{request.path} is no part of the fake's control endpoint")])
         return Answer(204)

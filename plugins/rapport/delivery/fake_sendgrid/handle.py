@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +16,10 @@ import orjson
 import urllib3
 
 from rapport.delivery.fake_sendgrid import log
+from rapport.delivery.fake_sendgrid.behaviour import Behaviour
+from rapport.delivery.fake_sendgrid.disorder import Disorder
+from rapport.delivery.fake_sendgrid.emission import Emission
+from rapport.delivery.fake_sendgrid.events import Happening
 from rapport.delivery.fake_sendgrid.faults import Fault
 from rapport.delivery.fake_sendgrid.log import Accepted, Asked
 from rapport.delivery.fake_sendgrid.received import ReceivedMail, received_mails
@@ -25,6 +29,16 @@ from rapport.errors import ServiceFailed
 KEY = "SG.fake"
 _PROGRAM = "rapport.delivery.fake_sendgrid"
 _PLUGINS = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """`events` were made, `sent` is how many went out with copies; `answers` has the status of each post,
+    None where there was no answer."""
+
+    events: int
+    sent: int
+    answers: list[int | None]
 
 
 class FakeSendGrid:
@@ -137,6 +151,40 @@ class FakeSendGrid:
     def tally(self) -> Tally:
         """How much was accepted; all that a fast fake knows."""
         return Tally(**self._ask("state")["tally"])
+
+    @property
+    def public_key(self) -> str:
+        """What proves the fake's events, as RAPPORT_WEBHOOK_KEYS takes it."""
+        return self._ask("state")["public_key"]
+
+    def emit_events(
+        self,
+        *happenings: str | Happening,
+        to: str,
+        behaviour: Behaviour | None = None,
+        recipients: str | None = None,
+        message_ids: Sequence[str] | None = None,
+        disorder: Disorder | None = None,
+        tries: int = 1,
+        seed: int = 1,
+    ) -> Emitted:
+        """Send events of accepted mails to a webhook, and wait until they are there.
+
+        `happenings` are names of events.NAMES, or Happenings with times and fields; each is sent for each
+        recipient that `recipients` (a regular expression) and `message_ids` leave. With a `behaviour`, what
+        it makes of each. Bounces, complaints and unsubscribes put the address on its suppression list, too.
+        """
+        order = Emission(
+            to,
+            [Happening(each) if isinstance(each, str) else each for each in happenings],
+            behaviour,
+            recipients,
+            list(message_ids) if message_ids is not None else None,
+            disorder or Disorder(),
+            tries,
+            seed,
+        )
+        return Emitted(**orjson.loads(self._tell("POST", "events", asdict(order))))
 
     def set_answers(self, answers: dict[str, Any]) -> None:
         """What to answer to requests that the fake does not know, by `GET /v3/whitelabel/domains`."""

@@ -22,6 +22,8 @@ class ReceivedMail:
     text: str | None
     html: str | None
     headers: dict[str, str]
+    tracks_clicks: bool
+    tracks_opens: bool
     is_ambiguous: bool
 
     @property
@@ -48,8 +50,15 @@ def received_mails(body: dict[str, Any], request_id: str, at: float) -> Iterator
             substitution(contents["text/plain"]) if "text/plain" in contents else None,
             substitution(contents["text/html"]) if "text/html" in contents else None,
             {**body.get("headers", {}), **personalization.get("headers", {})},
+            _tracks(body, "click_tracking"),
+            _tracks(body, "open_tracking"),
             substitution.is_ambiguous,
         )
+
+
+def _tracks(body: dict[str, Any], what: str) -> bool:
+    # A request that says nothing gets what new accounts have: both are on.
+    return body.get("tracking_settings", {}).get(what, {}).get("enable", True)
 
 
 class _Substitution:

@@ -59,6 +59,11 @@ class Suppressions:
         else:
             entries[noted["entry"]["email"].lower()] = noted["entry"]
 
+    def clear(self) -> None:
+        """Nobody is on any list; not noted."""
+        for entries in self._lists.values():
+            entries.clear()
+
     def drop_reason(self, email: str) -> str | None:
         """Why SendGrid would not deliver to an address, in the words of its `dropped` events."""
         for name, reason in _DROP_REASONS.items():
