@@ -24,6 +24,9 @@ class Settings:
     alert_webhook: str | None
     postgres_bin: Path | None = None
     port: int = 8080
+    sendgrid_api_key: str | None = field(default=None, repr=False)
+    smtp_user: str | None = field(default=None, repr=False)
+    smtp_password: str | None = field(default=None, repr=False)
     public_database_url: str | None = field(default=None, repr=False)
     webhook_keys: tuple[str, ...] = ()
     unsubscribe_keys: tuple[str, ...] = field(default=(), repr=False)
@@ -51,6 +54,9 @@ class Settings:
             alert_webhook=value("RAPPORT_ALERT_WEBHOOK"),
             postgres_bin=Path(postgres_bin).expanduser().absolute() if postgres_bin else None,
             port=int(port),
+            sendgrid_api_key=value("SENDGRID_API_KEY"),
+            smtp_user=value("RAPPORT_SMTP_USER"),
+            smtp_password=value("RAPPORT_SMTP_PASSWORD"),
             public_database_url=value("RAPPORT_PUBLIC_DATABASE_URL"),
             webhook_keys=_list(value("RAPPORT_WEBHOOK_KEYS")),
             unsubscribe_keys=_list(value("RAPPORT_UNSUBSCRIBE_KEYS")),

@@ -1,7 +1,11 @@
+from collections.abc import Iterator
+
 import pytest
 
 from campaigns import small_shop
 from campaigns.small_shop import SmallShop
+from delivery.live_shop import LiveShop
+from rapport.delivery.fake_sendgrid import FakeSendGrid
 from rapport.settings import Settings
 
 
@@ -11,3 +15,18 @@ def shop(warehouse_url: str, settings: Settings) -> SmallShop:
     shop = small_shop.build(warehouse_url, settings)
     shop.write("campaigns/weekly.yml", small_shop.WEEKLY)
     return shop
+
+
+@pytest.fixture(scope="session")
+def fake_process() -> Iterator[FakeSendGrid]:
+    with FakeSendGrid() as fake:
+        yield fake
+
+
+@pytest.fixture
+def live(shop: SmallShop, fake_process: FakeSendGrid) -> LiveShop:
+    """The shop of today, with a fake SendGrid that has forgotten what was before."""
+    fake_process.clear()
+    live = LiveShop(shop, fake_process)
+    live.configure()
+    return live

@@ -8,20 +8,43 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from campaigns.small_shop import DAY, MONDAY, WEEKLY, WELCOME, SmallShop
+from rapport.campaigns.campaign import Campaign
 from rapport.campaigns.configuration import read_campaigns
-from rapport.delivery import outbox
-from rapport.delivery.claim import claim
-from rapport.delivery.configuration import FrequencyCap
+from rapport.delivery.claim import Candidate, Claimed, attempt_ids, claim
+from rapport.delivery.configuration import Delivery, FrequencyCap
 from rapport.delivery.outbox import anything_due, send_due
+from rapport.delivery.transports.local import LocalMailbox
 from rapport.errors import ConfigurationError
+
+CAP_OF_ONE = Delivery(caps={"marketing": FrequencyCap(messages=1, per=7 * DAY)})
+
+
+def claim_all(
+    connection: psycopg.Connection, shop: SmallShop, campaign: Campaign, delivery: Delivery
+) -> Claimed:
+    """Claim what of the campaign's Monday edition is planned, for one attempt."""
+    edition = f"{campaign.name}/2026-06-29T09:00:00Z"
+    planned = shop.execute(
+        """
+        select message_id, recipient_key from activation.messages
+        where edition_id = %s and state = 'planned'
+        """,
+        edition,
+    )
+    (attempt_id,) = attempt_ids(connection, 1)
+    candidates = [Candidate(message_id, key, attempt_id) for message_id, key in planned]
+    return claim(
+        connection, edition, campaign, delivery, candidates, transport="local", sender=1, moment=MONDAY
+    )
 
 
 def test_what_is_approved_and_due_arrives_once(shop: SmallShop) -> None:
@@ -136,13 +159,12 @@ def test_many_who_do_not_render_hold_the_edition(shop: SmallShop, caplog: pytest
     assert shop.editions() == {"weekly/2026-06-29T09:00:00Z": ("held", "render_errors: 6 of 20")}
     assert "mail.example" not in caplog.text
     assert "Same" not in caplog.text
-    # Mended and planned afresh, those who were left out get it, and the others not again.
-    mails = shop.mails()
+    # Nobody of the chunk got it; mended and planned afresh, all do.
+    assert shop.mails() == {}
     shop.execute("update marts.customers set first_name = 'Same'")
     shop.plan(MONDAY + timedelta(hours=1))
-    assert send_due(shop.url, shop.settings, now=MONDAY + timedelta(hours=1)).accepted == 6
+    assert send_due(shop.url, shop.settings, now=MONDAY + timedelta(hours=1)).accepted == 20
     assert len(shop.mails()) == 20
-    assert mails.items() <= shop.mails().items()
 
 
 def test_an_edit_after_planning_waits_for_a_new_plan(shop: SmallShop) -> None:
@@ -180,15 +202,14 @@ def test_a_cap_of_one_holds_between_two_campaigns_that_claim_at_once(shop: Small
     campaigns = {campaign.name: campaign for campaign in read_campaigns(shop.settings).good}
     shop.execute("update activation.editions set state = 'sending'")
 
-    def claimed(connection: psycopg.Connection, name: str) -> tuple[int, int] | None:
-        cap = FrequencyCap(messages=1, per=7 * DAY)
-        batch = claim(connection, f"{name}/2026-06-29T09:00:00Z", campaigns[name], cap, 10)
-        return (len(batch[0]), batch[1]) if batch else None
+    def claimed(connection: psycopg.Connection, name: str) -> tuple[int, int]:
+        batch = claim_all(connection, shop, campaigns[name], CAP_OF_ONE)
+        return len(batch.message_ids), batch.skipped
 
     with psycopg.connect(shop.url) as one, psycopg.connect(shop.url, autocommit=True) as other:
         one.execute("select")  # begins a transaction, which the claim then does not commit
         assert claimed(one, "weekly") == (1, 0)
-        assert claimed(other, "second") is None  # the recipient is locked, and the count not known yet
+        assert claimed(other, "second") == (0, 0)  # the recipient is locked, and the count not known yet
         one.commit()
         assert claimed(other, "second") == (0, 1)
 
@@ -199,34 +220,52 @@ def test_an_edition_held_while_it_is_being_sent_is_claimed_no_further(shop: Smal
     shop.execute("update activation.editions set state = 'held'")
     (campaign,) = read_campaigns(shop.settings).good
     with psycopg.connect(shop.url, autocommit=True) as connection:
-        cap = FrequencyCap(messages=1, per=7 * DAY)
-        assert claim(connection, "weekly/2026-06-29T09:00:00Z", campaign, cap, 10) is None
+        assert claim_all(connection, shop, campaign, CAP_OF_ONE) == Claimed()
     assert shop.messages() == {"anna": ("planned", None)}
 
 
-def test_another_transport_than_the_local_mailbox_is_refused(shop: SmallShop) -> None:
-    shop.write("delivery.yml", "transport: sendgrid")
-    with pytest.raises(ConfigurationError, match=r"delivery.yml: transport: only the local mailbox"):
-        send_due(shop.url, shop.settings, now=MONDAY)
-
-
-def test_a_second_sender_leaves_the_work_to_the_first(
-    shop: SmallShop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("campaign", ["weekly", None])
+def test_a_pause_stops_the_next_claim(shop: SmallShop, campaign: str | None) -> None:
     shop.add("anna")
     shop.plan()
-    monkeypatch.setattr(outbox, "PATIENCE", "50ms")
-    with psycopg.connect(shop.url) as other:
-        other.execute("select pg_advisory_lock(%s)", [outbox.SEND_LOCK])
-        assert send_due(shop.url, shop.settings, now=MONDAY).accepted == 0
+    shop.execute("insert into activation.pauses (campaign, paused_by) values (%s, 'me')", campaign)
+    assert send_due(shop.url, shop.settings, now=MONDAY).accepted == 0
+    assert shop.messages() == {"anna": ("planned", None)}
+    shop.execute("update activation.pauses set resumed_at = now()")
     assert send_due(shop.url, shop.settings, now=MONDAY).accepted == 1
+
+
+def test_without_a_key_nothing_is_sent_over_sendgrid(shop: SmallShop) -> None:
+    shop.write("delivery.yml", "transport: sendgrid")
+    with pytest.raises(ConfigurationError, match="SENDGRID_API_KEY"):
+        send_due(shop.url, shop.settings, now=datetime.now(UTC))
+
+
+def test_what_is_not_of_today_goes_to_the_local_mailbox_whatever_is_configured(shop: SmallShop) -> None:
+    settings = replace(shop.settings, sendgrid_api_key="SG.real")
+    shop.write("delivery.yml", "transport: sendgrid\nsendgrid: {host: 'http://127.0.0.1:1'}")
+    shop.add("anna")
+    shop.plan()
+    assert send_due(shop.url, settings, now=MONDAY).accepted == 1
+    assert len(shop.mails()) == 1
+
+
+def test_two_senders_at_once_share_the_work(shop: SmallShop) -> None:
+    for number in range(40):
+        shop.add(f"person{number}")
+    shop.plan()
+    with ThreadPoolExecutor(2) as threads:
+        counts = list(threads.map(lambda _: send_due(shop.url, shop.settings, now=MONDAY), range(2)))
+    assert sum(count.accepted for count in counts) == 40
+    assert len(shop.mails()) == 40
+    assert shop.editions() == {"weekly/2026-06-29T09:00:00Z": ("done", None)}
 
 
 def test_a_sender_killed_in_the_middle_loses_and_doubles_nothing(
     shop: SmallShop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     people = 600
-    monkeypatch.setattr(outbox, "BATCH", 150)
+    monkeypatch.setattr(LocalMailbox, "chunk", 150)
     shop.execute(
         """
         insert into marts.customers
@@ -273,14 +312,10 @@ _SENDER = """
 import sys
 from pathlib import Path
 from campaigns.small_shop import MONDAY
-from rapport.campaigns.configuration import read_campaigns
-from rapport.delivery import outbox
-from rapport.delivery.claim import claim
-from rapport.delivery.configuration import FrequencyCap
-from rapport.delivery import outbox
 from rapport.delivery.outbox import send_due
+from rapport.delivery.transports.local import LocalMailbox
 from rapport.settings import Settings
-outbox.BATCH = 150
+LocalMailbox.chunk = 150
 environment = {"RAPPORT_HOME": sys.argv[2], "RAPPORT_CONFIG": sys.argv[3]}
 send_due(sys.argv[1], Settings.from_environment(environment), now=MONDAY)
 """

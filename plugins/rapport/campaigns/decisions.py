@@ -122,7 +122,9 @@ def resume(connection: psycopg.Connection, campaign: str | None, *, by: str) -> 
         connection.execute(
             """
             update activation.editions set state = 'approved', state_reason = null
-            where campaign = %s and state = 'paused'
+            where
+                campaign = %s
+                and (state = 'paused' or (state = 'held' and state_reason like 'sending: %%'))
             """,
             [campaign],
         )

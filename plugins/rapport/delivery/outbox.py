@@ -1,11 +1,13 @@
 """From the approved plan to the transport: every message once, through any crash."""
 
 import logging
+import os
+import secrets
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
-from uuid import UUID
+from datetime import UTC, datetime
 
 import psycopg
 from pydantic import ValidationError
@@ -13,21 +15,24 @@ from pydantic import ValidationError
 from rapport import warehouse
 from rapport.audiences.recipients import RecipientKey
 from rapport.campaigns.campaign import Campaign
+from rapport.delivery import rate, settling
 from rapport.delivery.addresses import campaign_fields
-from rapport.delivery.claim import claim
+from rapport.delivery.chunks import Due, Worker, due_messages, render
+from rapport.delivery.claim import Candidate, attempt_ids, claim
 from rapport.delivery.configuration import Delivery, Sender, read_delivery
-from rapport.delivery.faults import RenderError, TemplateMistakes
+from rapport.delivery.faults import TemplateMistakes
+from rapport.delivery.handing_over import HandedOver, Handing, Parcel
 from rapport.delivery.mime import Mail
-from rapport.delivery.personal_data import contexts, recipients
+from rapport.delivery.ramp import Ramp
 from rapport.delivery.rendering import MailTemplate, compile_mail
-from rapport.delivery.settling import expire, hold, hold_if_broken, record, settle
-from rapport.delivery.transports import LegacyTransport as Transport
-from rapport.delivery.transports import open_transport
+from rapport.delivery.restored import hold_what_was_restored
+from rapport.delivery.settling import SENDER_LOCK
+from rapport.delivery.transports import Transport, open_transport
+from rapport.delivery.unsubscribe import UnsubscribeKeys
 from rapport.settings import Settings
 
-BATCH = 500
-PATIENCE = "10s"
-SEND_LOCK = 0x7261_7073  # "raps": one sender at a time, so that what is found in `sending` is a dead sender's
+CLAIMING = 480.0  # seconds after which nothing more is claimed: a call ends within ten minutes
+ASKING = 10.0  # seconds between two looks at what came back
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +44,24 @@ class SendCounts:
     accepted: int = 0
     skipped: int = 0
     expired: int = 0
+    rejected: int = 0
+    returned: int = 0
+    uncertain: int = 0
     held: list[str] = field(default_factory=list)
+
+    def add(self, handed: HandedOver) -> None:
+        """Add what became of one edition's messages."""
+        self.accepted += handed.accepted
+        self.skipped += handed.skipped
+        self.rejected += handed.rejected
+        self.returned += handed.returned
+        self.uncertain += handed.uncertain
 
 
 @dataclass(frozen=True)
-class _Edition:
+class Edition:
+    """An edition that is due, as it was frozen when it was planned."""
+
     edition_id: str
     due_at: datetime
     campaign: Campaign
@@ -52,23 +70,57 @@ class _Edition:
 
 
 def anything_due(url: str, *, now: datetime) -> bool:
-    """Whether `send_due` would find an edition to work on."""
-    with warehouse.connect(url) as connection:
+    """Whether `send_due` would find something to do."""
+    with warehouse.connect(url, autocommit=True) as connection:
         row = connection.execute(
             """
             select exists (
-                select from activation.editions where state in ('approved', 'sending') and due_at <= %s
+                select from activation.editions
+                where
+                    state in ('approved', 'sending')
+                    and due_at <= %(now)s
+                    and not exists (
+                        select from activation.pauses where pauses.campaign is null and resumed_at is null
+                    )
+                    and (
+                        exists (
+                            select from activation.messages
+                            where
+                                messages.edition_id = editions.edition_id
+                                and messages.claimed_at is null
+                                and messages.state_reason is null
+                                and messages.state = 'planned'
+                                and messages.due_at <= %(now)s
+                        )
+                        or not exists (
+                            select from activation.messages
+                            where
+                                messages.edition_id = editions.edition_id
+                                and messages.claimed_at is null
+                                and messages.state_reason is null
+                                and messages.state = 'planned'
+                        )
+                    )
             )
             """,
-            [now],
+            {"now": now},
         ).fetchone()
-    return row is not None and bool(row[0])
+        return (
+            (row is not None and bool(row[0]))
+            or settling.anything_left_behind(connection)
+            or settling.anything_to_give_up(connection)
+        )
 
 
-def send_due(url: str, settings: Settings, *, now: datetime) -> SendCounts:
+def send_due(url: str, settings: Settings, *, now: datetime, worker: Worker | None = None) -> SendCounts:
     """Send what is approved and due. Killed at any instant and called again, it sends the rest, each once.
 
-    Returns at once, with nothing sent, where another sender is at work.
+    Several callers may send at the same time; each message is claimed by one of them.
+
+    Args:
+        now: the moment that the local mailbox sends as of. Other transports go by the wall clock, and are not
+            used at all where `now` is more than a day from it.
+        worker: which share of the messages is this process's; all of them, unless told.
 
     Raises:
         ConfigurationError: config/delivery.yml is wrong.
@@ -76,89 +128,166 @@ def send_due(url: str, settings: Settings, *, now: datetime) -> SendCounts:
         DiskFull: the mailbox or the warehouse has no room; what was not written is sent by the next call.
     """
     delivery = read_delivery(settings)
-    counts = SendCounts()
-    with warehouse.connect(url, autocommit=True) as connection, _only_sender(connection) as is_mine:
-        if not is_mine:
-            return counts
-        key = RecipientKey.from_settings(settings)
-        key.verify(connection)
-        transport = open_transport(delivery, settings)
-        counts.accepted += settle(connection, transport)
-        for edition in _due_editions(connection, now):
-            _send_edition(connection, edition, delivery, transport, key.secret, now, counts)
-    return counts
+    transport = open_transport(delivery, settings, now)
+    try:
+        with warehouse.connect(url, autocommit=True) as connection, _living(connection) as number:
+            key = RecipientKey.from_settings(settings)
+            key.verify(connection)
+            hold_what_was_restored(connection, settings)
+            sender = _Sender(connection, settings, delivery, transport, key, number, now, worker or Worker())
+            sender.look_around()
+            for edition in _due_editions(connection, sender.moment()):
+                sender.send(edition)
+                if sender.is_late:
+                    break
+    finally:
+        transport.close()
+    return sender.counts
 
 
-def _send_edition(
-    connection: psycopg.Connection,
-    edition: _Edition,
-    delivery: Delivery,
-    transport: Transport,
-    secret: bytes,
-    now: datetime,
-    counts: SendCounts,
-) -> None:
-    connection.execute(
-        "update activation.editions set state = 'sending' where edition_id = %s and state = 'approved'",
-        [edition.edition_id],
-    )
-    counts.expired += expire(connection, edition.edition_id, edition.campaign, now)
-    while claimed := claim(
-        connection, edition.edition_id, edition.campaign, delivery.caps[edition.campaign.cap], BATCH
-    ):
-        message_ids, skipped = claimed
-        mails, faulty = _render(connection, edition, secret, message_ids)
-        faulty += transport.send(mails)
-        sent = [mail.message_id for mail in mails if mail.message_id not in set(faulty)]
-        with connection.transaction():
-            record(connection, sent, "accepted", None)
-            record(connection, faulty, "skipped", "render_error")
-        counts.accepted += len(sent)
-        counts.skipped += skipped + len(faulty)
-        if faulty and hold_if_broken(connection, edition.edition_id):
-            counts.held.append(edition.edition_id)
+class _Sender:
+    """One process's sending: the editions one after another, chunk by chunk."""
+
+    def __init__(
+        self,
+        connection: psycopg.Connection,
+        settings: Settings,
+        delivery: Delivery,
+        transport: Transport,
+        key: RecipientKey,
+        number: int,
+        now: datetime,
+        worker: Worker,
+    ) -> None:
+        self.counts = SendCounts()
+        self._connection = connection
+        self._settings = settings
+        self._delivery = delivery
+        self._transport = transport
+        self._signing = UnsubscribeKeys.from_settings(settings, key).signing
+        self._number = number
+        self._now = now
+        self._worker = worker
+        self._began = time.monotonic()
+        self._looked = float("-inf")
+        self._parent = os.getppid()
+
+    def moment(self) -> datetime:
+        """The time to go by: the local mailbox's is given, that of the others is the wall clock's."""
+        return self._now if self._transport.is_idempotent else datetime.now(UTC)
+
+    @property
+    def is_late(self) -> bool:
+        """Whether nothing more may be claimed: time is up, or who started this process is gone."""
+        return time.monotonic() - self._began > CLAIMING or os.getppid() != self._parent
+
+    def look_around(self) -> None:
+        """Take in what came back, and settle what others left; at most every ten seconds."""
+        if time.monotonic() - self._looked < ASKING:
             return
-    connection.execute(
-        """
-        update activation.editions set state = 'done'
-        where edition_id = %(edition)s and state = 'sending' and not exists (
-            select from activation.messages where edition_id = %(edition)s and state in ('planned', 'sending')
+        self._looked = time.monotonic()
+        local = self._transport if self._transport.is_idempotent else None
+        self.counts.accepted += settling.settle(self._connection, local)
+        settling.give_up_waiting(self._connection)
+
+    def send(self, edition: Edition) -> None:
+        """Send what of an edition is due and may leave now."""
+        self._connection.execute(
+            "update activation.editions set state = 'sending' where edition_id = %s and state = 'approved'",
+            [edition.edition_id],
         )
-        """,
-        {"edition": edition.edition_id},
-    )
-    log.info("edition %s: %d messages accepted by now", edition.edition_id, counts.accepted)
-
-
-def _render(
-    connection: psycopg.Connection, edition: _Edition, secret: bytes, message_ids: Sequence[UUID]
-) -> tuple[list[Mail], list[UUID]]:
-    """The mails of the messages, and the messages that do not render."""
-    people = recipients(connection, message_ids)
-    data = contexts(connection, edition.campaign, edition.sender, secret, people)
-    mails, faulty = [], []
-    for person in people:
-        context = data[person.message_id]
+        campaign = edition.campaign
+        self.counts.expired += settling.expire(
+            self._connection, edition.edition_id, campaign.expires_after, self.moment()
+        )
+        ramp = Ramp(self._connection, edition.edition_id, self._transport)
+        handing = Handing(self._connection, self._transport, campaign.name)
         try:
-            rendered = edition.templates[person.step, person.variant].render(context)
-        except RenderError as error:
-            log.warning("message %s of edition %s: %s", person.message_id, edition.edition_id, error)
-            faulty.append(person.message_id)
-            continue
-        mails.append(
-            Mail(
-                message_id=person.message_id,
-                recipient=person.email,
-                sender=edition.sender,
-                rendered=rendered,
-                unsubscribe_url=context["unsubscribe_url"],
-                due_at=edition.due_at,
+            self._send_chunks(edition, ramp, handing)
+            handing.stop() if self.is_late else handing.finish()
+        finally:
+            handing.close()
+        self.counts.add(handing.counts)
+        self._hold_if_broken(edition.edition_id)
+        if handing.is_held:
+            self.counts.held.append(edition.edition_id)
+        _finish(self._connection, edition.edition_id)
+        log.info("edition %s: %d messages accepted by now", edition.edition_id, handing.counts.accepted)
+
+    def _send_chunks(self, edition: Edition, ramp: Ramp, handing: Handing) -> None:
+        size = self._transport.chunk
+        if not self._transport.is_idempotent:
+            size = max(1, min(size, int(self._delivery.per_second)))
+        for due in due_messages(self._connection, edition.edition_id, self._worker, size, self.moment):
+            self.look_around()
+            share = ramp.share(self.moment())
+            if share == 0 or self.is_late or handing.is_held:
+                return
+            mails, faulty = render(
+                self._connection, edition, self._signing, self._transport, self._delivery, due
             )
+            self.counts.skipped += faulty
+            if faulty and self._hold_if_broken(edition.edition_id):
+                return
+            if not self._take_tokens(len(mails), handing):
+                return
+            handing.add(self._claim(edition, due, mails, share))
+            while handing.is_busy and not self.is_late:
+                handing.step()
+
+    def _claim(
+        self, edition: Edition, due: Sequence[Due], mails: Sequence[Mail], share: int | None
+    ) -> list[Parcel]:
+        """Claim the mails as they travel together; those who may not get theirs any more are left out."""
+        parcels = self._transport.parcels(mails)
+        numbers = attempt_ids(self._connection, len(parcels))
+        keys = {one.message_id: one.recipient_key for one in due}
+        claimed = claim(
+            self._connection,
+            edition.edition_id,
+            edition.campaign,
+            self._delivery,
+            [
+                Candidate(mail.message_id, keys[mail.message_id], number)
+                for number, parcel in zip(numbers, parcels, strict=True)
+                for mail in parcel
+            ],
+            transport=self._transport.name,
+            sender=self._number,
+            moment=self.moment(),
+            share=share,
         )
-    return mails, faulty
+        self.counts.skipped += claimed.skipped
+        rest = [
+            Parcel(number, [mail for mail in parcel if mail.message_id in claimed.message_ids])
+            for number, parcel in zip(numbers, parcels, strict=True)
+        ]
+        return [parcel for parcel in rest if parcel.mails]
+
+    def _hold_if_broken(self, edition_id: str) -> bool:
+        is_broken = settling.hold_if_broken(self._connection, edition_id)
+        if is_broken:
+            self.counts.held.append(edition_id)
+        return is_broken
+
+    def _take_tokens(self, wanted: int, handing: Handing) -> bool:
+        """Wait until as many mails may leave; False where that takes too long."""
+        if self._transport.is_idempotent:
+            return True
+        while wanted > 0:
+            granted, seconds = rate.take(
+                self._connection, self._transport.name, wanted, self._delivery.per_second
+            )
+            wanted -= granted
+            if granted == 0:
+                handing.step()
+                time.sleep(min(seconds, 0.2))
+            if self.is_late:
+                return False
+        return True
 
 
-def _due_editions(connection: psycopg.Connection, now: datetime) -> Iterator[_Edition]:
+def _due_editions(connection: psycopg.Connection, now: datetime) -> Iterator[Edition]:
     rows = connection.execute(
         """
         select edition_id, due_at, specification
@@ -181,23 +310,45 @@ def _due_editions(connection: psycopg.Connection, now: datetime) -> Iterator[_Ed
             }
         except (ValidationError, TemplateMistakes):
             # Planned by an older version of Rapport that allowed more.
-            hold(connection, edition_id, "template_error: this version of Rapport refuses what was planned")
+            settling.hold(
+                connection, edition_id, "template_error: this version of Rapport refuses what was planned"
+            )
             continue
-        yield _Edition(edition_id, due_at, campaign, sender, templates)
+        yield Edition(edition_id, due_at, campaign, sender, templates)
+
+
+def _finish(connection: psycopg.Connection, edition_id: str) -> None:
+    connection.execute(
+        """
+        update activation.editions set state = 'done'
+        where
+            edition_id = %(edition)s
+            and state = 'sending'
+            and not exists (
+                select from activation.messages
+                where
+                    edition_id = %(edition)s
+                    and claimed_at is null
+                    and state_reason is null
+                    and state = 'planned'
+            )
+            and not exists (
+                select from activation.attempts where edition_id = %(edition)s and ended_at is null
+            )
+        """,
+        {"edition": edition_id},
+    )
 
 
 @contextmanager
-def _only_sender(connection: psycopg.Connection) -> Iterator[bool]:
-    # A sender that was killed lets go as soon as the server notices; give it that time.
-    connection.execute(f"set lock_timeout = '{PATIENCE}'")
+def _living(connection: psycopg.Connection) -> Iterator[int]:
+    """A number that others can see to be this process's for as long as its connection lasts."""
+    number = secrets.randbelow(2**31)
+    connection.execute("select pg_advisory_lock(%s, %s)", [SENDER_LOCK, number])
+    # A claim that was committed must be there after any crash, whatever the server's own setting is.
+    connection.execute("set synchronous_commit = on")
     try:
-        connection.execute("select pg_advisory_lock(%s)", [SEND_LOCK])
-    except psycopg.errors.LockNotAvailable:
-        yield False
-        return
+        yield number
     finally:
-        connection.execute("reset lock_timeout")
-    try:
-        yield True
-    finally:
-        connection.execute("select pg_advisory_unlock(%s)", [SEND_LOCK])
+        if not connection.closed:
+            connection.execute("select pg_advisory_unlock(%s, %s)", [SENDER_LOCK, number])

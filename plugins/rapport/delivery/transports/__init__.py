@@ -8,13 +8,12 @@ that is divided, or that lost some of its mails, goes through `request` again un
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 from uuid import UUID
 
 from rapport.delivery.configuration import Delivery
 from rapport.delivery.mime import Mail
-from rapport.errors import ConfigurationError
 from rapport.settings import Settings
 
 # accepted   handed over, but for the places in `rejected`
@@ -40,6 +39,7 @@ class Answer:
 
     Args:
         rejected: places in the request's message_ids.
+        faulty: places of mails that cannot be written for a fault of their own; they were not handed over.
         until: of `wait`, when to try again, by the wall clock.
         hold: why the campaign must stop until a person has looked, in the words of editions.state_reason; of
             `divide`, the reason if both halves end alike.
@@ -50,6 +50,7 @@ class Answer:
 
     kind: AnswerKind
     rejected: list[int] = field(default_factory=list)
+    faulty: list[int] = field(default_factory=list)
     until: datetime | None = None
     hold: str | None = None
     status: int | None = None
@@ -64,11 +65,17 @@ class Transport(Protocol):
         is_idempotent: the same mail handed over twice is one mail, so that what a dead sender left is simply
             handed over again.
         has_events: somebody reports later what became of a mail, so that what is uncertain can become known.
+        shapes: mails are to be taken apart into shells and values (`MailTemplate.shape`).
+        chunk: how many mails are rendered and claimed at once.
+        in_flight: how many requests may be under way at once; `hand_over` is then called by as many threads.
     """
 
     name: str
     is_idempotent: bool
     has_events: bool
+    shapes: bool
+    chunk: int
+    in_flight: int
 
     def parcels(self, mails: Sequence[Mail]) -> list[list[Mail]]:
         """The mails as they travel together; every mail is in one parcel, and no address twice in one."""
@@ -82,26 +89,40 @@ class Transport(Protocol):
         """Hand it over, once, and wait for the answer. Never raises for what the other side does."""
         ...
 
-
-class LegacyTransport(Protocol):
-    """What the local mailbox still is until the loop above is there."""
-
-    name: str
-    is_idempotent: bool
-
     def holds(self, message_id: UUID) -> bool:
         """Whether this mail was handed over before; asked of idempotent transports only."""
         ...
 
-    def send(self, mails: Sequence[Mail]) -> list[UUID]:
-        """Hand the mails over; returns those that cannot be written for a fault of their own."""
+    def close(self) -> None:
+        """Let go of connections."""
         ...
 
 
-def open_transport(delivery: Delivery, settings: Settings) -> LegacyTransport:
-    """The transport that config/delivery.yml names."""
+# (is_idempotent, has_events) of the transports that attempts name.
+KINDS = {"local": (True, False), "smtp": (False, False), "sendgrid": (False, True)}
+REAL_TIME = timedelta(hours=24)
+UNREACHABLE = timedelta(seconds=30)
+
+
+def soon() -> datetime:
+    """When to try again to reach a server that could not be reached."""
+    return datetime.now(UTC) + UNREACHABLE
+
+
+def open_transport(delivery: Delivery, settings: Settings, now: datetime) -> Transport:
+    """The transport that config/delivery.yml names; the local mailbox for any time that is not the present.
+
+    Raises:
+        ConfigurationError: its key or password is missing.
+    """
     from rapport.delivery.transports.local import LocalMailbox
 
-    if delivery.transport != "local":
-        raise ConfigurationError("config/delivery.yml: transport: only the local mailbox can send yet")
-    return LocalMailbox(settings.mailbox)
+    if delivery.transport == "local" or abs(datetime.now(UTC) - now) > REAL_TIME:
+        return LocalMailbox(settings.mailbox)
+    if delivery.transport == "smtp":
+        from rapport.delivery.transports.smtp import SmtpServer
+
+        return SmtpServer(delivery.smtp, settings)
+    from rapport.delivery.transports.sendgrid import SendGridTransport
+
+    return SendGridTransport(delivery.sendgrid, settings)

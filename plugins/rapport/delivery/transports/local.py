@@ -7,6 +7,7 @@ from uuid import UUID
 
 from rapport.delivery.faults import RenderError
 from rapport.delivery.mime import Mail, mime_bytes
+from rapport.delivery.transports import Answer, Request
 from rapport.warehouse import disk_errors_named
 
 
@@ -15,6 +16,10 @@ class LocalMailbox:
 
     name = "local"
     is_idempotent = True
+    has_events = False
+    shapes = False
+    chunk = 500
+    in_flight = 1
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -24,21 +29,32 @@ class LocalMailbox:
         # A mail reader moves what was seen to cur/ and appends `:2,` and flags to its name.
         self._read = {name.partition(":")[0] for name in os.listdir(folder / "cur")}
 
-    def holds(self, message_id: UUID) -> bool:
-        return str(message_id) in self._read or (self._folder / "new" / str(message_id)).exists()
+    def parcels(self, mails: Sequence[Mail]) -> list[list[Mail]]:
+        return [list(mails)] if mails else []
 
-    def send(self, mails: Sequence[Mail]) -> list[UUID]:
+    def request(self, parcel: Sequence[Mail], attempt_id: int) -> Request:
+        return Request([mail.message_id for mail in parcel], list(parcel))
+
+    def hand_over(self, request: Request) -> Answer:
+        """Write the mails. Raises DiskFull; those that were written by then are there."""
+        assert isinstance(request.body, list)
         faulty = []
         with disk_errors_named("the local mailbox"):
-            for mail in mails:
+            for place, mail in enumerate(request.body):
                 if self.holds(mail.message_id):
                     continue
                 try:
                     self._write(str(mail.message_id), mime_bytes(mail))
                 except RenderError:
-                    faulty.append(mail.message_id)
+                    faulty.append(place)
             self._keep_names()
-        return faulty
+        return Answer("accepted", faulty=faulty)
+
+    def holds(self, message_id: UUID) -> bool:
+        return str(message_id) in self._read or (self._folder / "new" / str(message_id)).exists()
+
+    def close(self) -> None:
+        pass
 
     def _write(self, name: str, content: bytes) -> None:
         draft = self._folder / "tmp" / name
