@@ -26,7 +26,7 @@ LARGEST_BODY = 10_000_000  # bytes; SendGrid takes 30 MB
 
 _NONCE_LETTERS = "ABCDEFGHIJKLMNOPRSTUVWXY0123456789"  # no Q and no Z, which only begin and end a tag
 _TAG_LENGTH = 12
-_ENVELOPE = 1_000  # bytes of a recipient beside the substitutions, at most
+_ENVELOPE = 800  # bytes of a recipient beside substitutions, subject and link, at most
 
 
 def parcels(mails: Sequence[Mail], *, most: int = MOST_RECIPIENTS) -> list[list[Mail]]:
@@ -83,20 +83,24 @@ def canonical_mailbox(address: str) -> str:
 
 def _packed(group: list[Mail], most: int) -> Iterator[list[Mail]]:
     """The mails of one shell in parcels of at most `most`; those over the budget are alone in theirs."""
-    shaped = _shaped(group)
-    firsts = list(range(len(shaped[0].values)))
-    if len(firsts) > MOST_TAGS:
-        firsts, _ = _different_slots(shaped)
-    if len(group) < FEWEST_RECIPIENTS or len(firsts) > MOST_TAGS:
+    if len(group) < FEWEST_RECIPIENTS:
         yield from ([mail] for mail in group)
         return
+    shaped = _shaped(group)
+    tags = len(shaped[0].values)
+    sizes = [_bytes_of(rendered.values) for rendered in shaped]
+    if tags > MOST_TAGS or max(sizes) > LARGEST_SUBSTITUTIONS:
+        # As if each slot had a tag of its own it is too much; some share one.
+        firsts, _ = _different_slots(shaped)
+        tags = len(firsts)
+        sizes = [_bytes_of([rendered.values[first] for first in firsts]) for rendered in shaped]
     shell_bytes = 2 * shaped[0].shell.bytes  # as JSON
     parcels: list[_Parcel] = []
-    for mail, rendered in zip(group, shaped, strict=True):
-        size = _bytes_of_substitutions(rendered, firsts)
-        if size > LARGEST_SUBSTITUTIONS:
+    for mail, size in zip(group, sizes, strict=True):
+        if tags > MOST_TAGS or size > LARGEST_SUBSTITUTIONS:
             yield [mail]
             continue
+        size += _ENVELOPE + len(mail.rendered.subject.encode()) + len(mail.unsubscribe_url)
         mailbox = canonical_mailbox(mail.recipient)
         for parcel in parcels:
             if mailbox not in parcel.mailboxes and len(parcel.mails) < most and parcel.has_room(size):
@@ -106,7 +110,7 @@ def _packed(group: list[Mail], most: int) -> Iterator[list[Mail]]:
             parcels.append(parcel)
         parcel.mails.append(mail)
         parcel.mailboxes.add(mailbox)
-        parcel.bytes += size + _ENVELOPE
+        parcel.bytes += size
     yield from (parcel.mails for parcel in parcels)
 
 
@@ -117,7 +121,7 @@ class _Parcel:
     bytes: int
 
     def has_room(self, size: int) -> bool:
-        return self.bytes + size + _ENVELOPE <= LARGEST_BODY
+        return self.bytes + size <= LARGEST_BODY
 
 
 def _batch_body(parcel: Sequence[Mail], attempt_id: int, draw: Callable[[], str]) -> bytes:
@@ -161,9 +165,10 @@ def _different_slots(shaped: Sequence[ShapedMail]) -> tuple[list[int], list[int]
     return firsts, numbers
 
 
-def _bytes_of_substitutions(rendered: ShapedMail, firsts: Sequence[int]) -> int:
-    texts = "".join([rendered.values[first] for first in firsts])
-    return len(firsts) * _TAG_LENGTH + (len(texts) if texts.isascii() else len(texts.encode()))
+def _bytes_of(values: Sequence[str]) -> int:
+    """Of the values and their tags, in UTF-8."""
+    texts = "".join(values)
+    return len(values) * _TAG_LENGTH + (len(texts) if texts.isascii() else len(texts.encode()))
 
 
 def _tags(count: int, shell: Shell, shaped: Sequence[ShapedMail], draw: Callable[[], str]) -> list[str]:
