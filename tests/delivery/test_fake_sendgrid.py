@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import urllib3
 
 from delivery.fake_requests import OPENAPI, Client, errors, mail
-from rapport.delivery.fake_sendgrid import FakeSendGrid, Fault
+from rapport.delivery.fake_sendgrid import FakeSendGrid
 
 
 @pytest.fixture(scope="module")
@@ -65,42 +64,6 @@ def test_needs_the_api_key(client: Client, wrong: str) -> None:
     assert answer.status == 401
     assert errors(answer)[0]["field"] is None
     assert client.fake.log() == []
-
-
-@pytest.mark.parametrize(
-    ("fault", "status"),
-    [
-        (Fault("status", 500), 500),
-        (Fault("status", 503, after_accepting=True), 503),
-        (Fault("status", 401), 401),
-        (Fault("status", 403), 403),
-        (Fault("status", 415), 415),
-        (Fault("proxy_page", 502), 502),
-        (Fault("rate_limit", seconds=3), 429),
-        (Fault("too_large"), 413),
-        (Fault("unnamed"), 400),
-        (Fault("named", recipients="ben"), 400),
-        (Fault("slow", seconds=0.1), 202),
-        (Fault("late", seconds=0.1), 202),
-        (Fault("reset"), None),
-        (Fault("reset", after_accepting=True), None),
-        (Fault("silence"), None),
-        (Fault("silence", after_accepting=True), None),
-    ],
-)
-def test_fails_as_told(client: Client, fault: Fault, status: int | None) -> None:
-    client.fake.set_faults(fault)
-    if status is None:
-        with pytest.raises((urllib3.exceptions.ProtocolError, urllib3.exceptions.ReadTimeoutError)):
-            client.send(mail("anna@mail.example", "ben@mail.example"))
-    else:
-        assert client.send(mail("anna@mail.example", "ben@mail.example")).status == status
-    is_accepted = fault.after_accepting or status == 202
-    assert len(client.fake.log()) == (2 if is_accepted else 0)
-    assert [(asked.fault, asked.status) for asked in client.fake.requests()] == [(fault.kind, status)]
-    assert client.fake.faults_played() == [1]
-    client.fake.set_faults()
-    assert client.send(mail()).status == 202
 
 
 def test_the_log_outlives_a_kill(tmp_path: Path) -> None:

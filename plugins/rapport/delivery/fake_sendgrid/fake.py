@@ -1,5 +1,6 @@
 """The fake itself: plays faults over the API's answers, and writes everything down before it answers."""
 
+import re
 import time
 from collections.abc import Awaitable
 from dataclasses import asdict, dataclass
@@ -132,6 +133,12 @@ class Fake:
             self._events.rehearse(reply.body, reply.request_id, now)
 
     def _control(self, request: Request) -> Answer | Awaitable[Answer]:
+        try:
+            return self._told(request)
+        except (LookupError, TypeError, ValueError, re.error) as error:
+            return refusal(400, [Mistake(f"{request.path} does not understand this: {error}")])
+
+    def _told(self, request: Request) -> Answer | Awaitable[Answer]:
         match request.method, request.path.removeprefix(CONTROL):
             case "GET", "state":
                 tally = asdict(self._counter.tally())

@@ -10,7 +10,17 @@ from rapport.delivery.fake_sendgrid.http_server import Answer
 from rapport.delivery.fake_sendgrid.mistakes import Mistake, refusal
 
 Kind = Literal[
-    "status", "proxy_page", "rate_limit", "too_large", "named", "unnamed", "reset", "silence", "slow", "late"
+    "status",
+    "wrong_sender",
+    "proxy_page",
+    "rate_limit",
+    "too_large",
+    "named",
+    "unnamed",
+    "reset",
+    "silence",
+    "slow",
+    "late",
 ]
 
 
@@ -20,9 +30,9 @@ class Fault:
 
     kind: `status` answers with `status` and SendGrid's error body; `proxy_page` with `status` and a page of
     HTML; `rate_limit` 429 with a Reset `seconds` ahead; `too_large` 413; `named` a 400 that names the
-    personalizations that `recipients` matches, `unnamed` a 400 that names none; `reset` breaks the
-    connection; `silence` never answers; `slow` answers byte by byte over `seconds`; `late` answers after
-    `seconds`.
+    personalizations that `recipients` matches, and `field` in each; `unnamed` a 400 that names none;
+    `wrong_sender` a 403 about From; `reset` breaks the connection; `silence` never answers; `slow` answers
+    byte by byte over `seconds`; `late` answers after `seconds`.
     after_accepting: the mails are accepted and logged first. `slow` and `late` always accept.
     recipients: a regular expression; the fault is for requests with an address in which it is found.
     more_than: only requests with more personalizations than this.
@@ -41,6 +51,7 @@ class Fault:
     times: int | None = None
     probability: float = 1.0
     seconds: float = 1.0
+    field: str = "to.0.email"
 
 
 @dataclass
@@ -121,12 +132,14 @@ def answer_of(fault: Fault, normal: Answer, recipients: list[list[str]], now: fl
                 [
                     Mistake(
                         "Does not contain a valid address.",
-                        f"personalizations.{place}.to.0.email",
-                        "personalizations.to",
+                        f"personalizations.{place}.{fault.field}",
+                        f"personalizations.{fault.field.partition('.')[0]}",
                     )
                     for place in matching(fault, recipients)
                 ],
             )
+        case "wrong_sender":
+            return refusal(403, [Mistake(_WRONG_SENDER, "from")])
         case "unnamed":
             return refusal(400, [Mistake("Bad Request")])
         case "too_large":
@@ -135,6 +148,10 @@ def answer_of(fault: Fault, normal: Answer, recipients: list[list[str]], now: fl
             return refusal(fault.status, [Mistake(_MESSAGES.get(fault.status, "internal server error"))])
 
 
+_WRONG_SENDER = (
+    "The from address does not match a verified Sender Identity. Mail cannot be sent until this error is "
+    "resolved. Visit SendGrid's pages on sender identities to see the requirements."
+)
 _MESSAGES = {
     400: "Bad Request",
     401: "The provided authorization grant is invalid, expired, or revoked",

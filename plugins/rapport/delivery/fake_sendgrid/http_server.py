@@ -62,6 +62,7 @@ class Connection(asyncio.Protocol):
         self._headers: dict[str, str] = {}
         self._parts: list[bytes] = []
         self._size = 0
+        self._is_silent = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -107,7 +108,7 @@ class Connection(asyncio.Protocol):
             is_too_large,
         )
         self._waiting.append((request, self._parser.should_keep_alive()))
-        if self._task is None:
+        if self._task is None and not self._is_silent:
             self._answer_waiting()
 
     def _answer_waiting(self) -> None:
@@ -132,13 +133,16 @@ class Connection(asyncio.Protocol):
                 await asyncio.sleep(answer.seconds / len(content))
         self._task = None
         self._deliver(answer, keep_alive)
-        if answer.fate != "silence":
+        if not self._is_silent:
             self._answer_waiting()
 
     def _deliver(self, answer: Answer, keep_alive: bool) -> None:
         if answer.fate == "reset":
             self._reset()
-        elif answer.fate != "silence":
+        elif answer.fate == "silence":
+            # Nor are later requests answered: the client would take theirs for this one's.
+            self._is_silent = True
+        else:
             if answer.fate != "slow":
                 self._transport.write(_bytes(answer, keep_alive))
             if not keep_alive:

@@ -179,14 +179,18 @@ def settings(body: Body, now: float) -> Iterator[Mistake]:
 
 
 def attachments(body: Body, now: float) -> Iterator[Mistake]:
-    """Base64, shown inline or attached."""
+    """Base64, of a type if any is given, shown inline or attached."""
     for place, attachment in enumerate(body.get("attachments", ())):
-        try:
-            binascii.a2b_base64(attachment["content"], strict_mode=True)
-        except (ValueError, binascii.Error):
+        if not _is_base64(attachment["content"]):
             yield Mistake(
                 "The attachment content must be base64 encoded.",
                 f"attachments.{place}.content",
+                "attachments",
+            )
+        if not attachment.get("type", "-"):
+            yield Mistake(
+                "The attachment type must have at least one character.",
+                f"attachments.{place}.type",
                 "attachments",
             )
         if attachment.get("disposition", "attachment") not in ("inline", "attachment"):
@@ -195,6 +199,13 @@ def attachments(body: Body, now: float) -> Iterator[Mistake]:
                 f"attachments.{place}.disposition",
                 "attachments",
             )
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(binascii.a2b_base64(text, strict_mode=True))
+    except ValueError:
+        return False
 
 
 def _parts(body: Body) -> Iterator[tuple[str, dict[str, Any]]]:
