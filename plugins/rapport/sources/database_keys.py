@@ -10,7 +10,7 @@ OverlapText = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,8}|[1-9][0-9]{0,4}
 
 
 class Database(Strict):
-    """A table or a query in a database that SQLAlchemy reaches."""
+    """A table or a query in a database that SQLAlchemy or an ADBC driver reaches."""
 
     connection: str = Field(min_length=1, description="The id of an Airflow connection.")
     table: str | None = Field(

@@ -28,14 +28,17 @@ def reading(label: str, connection: Connection) -> Iterator[sa.Connection]:
     try:
         session = engine.connect()
     except sa.exc.DBAPIError as error:
-        raise _named(label, connection, error, is_gone=connection.kind != "sqlite") from None
+        raise named(
+            label, connection, str(error.orig or error), is_gone=connection.kind != "sqlite"
+        ) from None
     with session:
         try:
             if session.dialect.name == "mysql":
                 session.execute(sa.text("start transaction read only"))
             yield session
         except sa.exc.DBAPIError as error:
-            raise _named(label, connection, error, is_gone=error.connection_invalidated) from None
+            said = str(error.orig or error)
+            raise named(label, connection, said, is_gone=error.connection_invalidated) from None
 
 
 def database_url(connection: Connection) -> URL:
@@ -87,9 +90,10 @@ def _as_written(json: str | bytes) -> str:
     return json if isinstance(json, str) else bytes(json).decode()
 
 
-def _named(label: str, connection: Connection, error: sa.exc.DBAPIError, *, is_gone: bool) -> RapportError:
-    lines = [line.strip() for line in str(error.orig or error).splitlines() if line.strip()]
-    reason = lines[0] if lines else type(error).__name__
+def named(label: str, connection: Connection, said: str, *, is_gone: bool) -> RapportError:
+    """What the database said, as an error with a sentence in which no password stands."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    reason = lines[0] if lines else "it gives no reason"
     if connection.password:
         reason = reason.replace(connection.password, "***")
     if any(word in " ".join(lines).lower() for word in _REFUSALS):

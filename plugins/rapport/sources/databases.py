@@ -1,8 +1,9 @@
-"""Tables and queries of other databases → chunks, through SQLAlchemy. Nothing here can write to them."""
+"""Tables and queries of other databases → chunks, through SQLAlchemy or ADBC. Nothing here writes to them."""
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -12,7 +13,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from rapport.errors import InputError
-from rapport.sources import cursors
+from rapport.sources import adbc_sessions, cursors
 from rapport.sources.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk
 from rapport.sources.connections import find_connection
 from rapport.sources.database_keys import Database
@@ -23,6 +24,8 @@ from rapport.sources.only import only_rows
 from rapport.sources.source_file import FromColumn
 
 FETCH_ROWS = 5_000
+# Rows as texts, and values of the cursor column among which the greatest of them is.
+Part = tuple[pa.RecordBatch, set[Any]]
 
 
 @dataclass
@@ -47,12 +50,9 @@ class DatabaseDelivery:
             InputError: it cannot answer the question: a table or column is missing, a query is wrong.
         """
         began = datetime.now(UTC)
-        with reading(self.label, find_connection(self.database.connection)) as session:
-            streamed = session.execution_options(stream_results=True, max_row_buffer=FETCH_ROWS)
-            with streamed.execute(self._question()) as result:
-                names = list(result.keys())
-                self._check(names)
-                yield from only_rows(self.feed.only, self._chunks(names, result.partitions(FETCH_ROWS)))
+        with self._answer() as (names, parts):
+            self._check(names)
+            yield from only_rows(self.feed.only, self._chunks(parts))
         if self._end is not None:
             self._end = cursors.not_after(self._end, began, self._zone())
             cursors.begin_at(self._end, self._overlap)  # a value that gives no beginning is refused now
@@ -83,7 +83,20 @@ class DatabaseDelivery:
             return None
         return cursors.from_json(self.kept)
 
-    def _question(self) -> sa.Select[Any]:
+    @contextmanager
+    def _answer(self) -> Iterator[tuple[list[str], Iterator[Part]]]:
+        connection = find_connection(self.database.connection)
+        if connection.kind.startswith(adbc_sessions.PREFIX):
+            with adbc_sessions.answer(self.label, connection, self._question(_literal)) as answer:
+                yield answer.names, answer.parts(self.database.cursor)
+            return
+        with reading(self.label, connection) as session:
+            streamed = session.execution_options(stream_results=True, max_row_buffer=FETCH_ROWS)
+            with streamed.execute(self._question(_parameter)) as result:
+                names = list(result.keys())
+                yield names, _parts(names, self.database.cursor, result.partitions(FETCH_ROWS))
+
+    def _question(self, written: Callable[[Any], sa.ColumnElement[Any]]) -> sa.Select[Any]:
         chosen: sa.Select[Any] = sa.select(sa.literal_column("*")).select_from(_rows_of(self.database))
         if self.database.cursor is None:
             return chosen
@@ -98,9 +111,7 @@ class DatabaseDelivery:
         if begin is None:
             return chosen
         # What has no value yet is never later than anything: such rows are read each time.
-        return chosen.where(
-            sa.or_(column >= sa.bindparam("begin", begin, sa.types.NullType()), column.is_(None))
-        )
+        return chosen.where(sa.or_(column >= written(begin), column.is_(None)))
 
     def _check(self, names: list[str]) -> None:
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -115,17 +126,12 @@ class DatabaseDelivery:
             )
         refuse_missing_columns(self.feed, self.label, names)
 
-    def _chunks(self, names: list[str], parts: Iterable[Any]) -> Iterator[Chunk]:
-        at = names.index(self.database.cursor) if self.database.cursor is not None else None
+    def _chunks(self, parts: Iterable[Part]) -> Iterator[Chunk]:
         gathered: list[Any] = []
         line, size = 0, 0
-        for part in parts:
-            columns = [_texts(column) for column in zip(*part, strict=True)]
-            for value in {row[at] for row in part} - {None} if at is not None else ():
+        for batch, ends in parts:
+            for value in ends:
                 self._end = cursors.later(self._end, value)
-            batch = pa.RecordBatch.from_pydict(
-                {name: pa.array(texts, pa.string()) for name, texts in zip(names, columns, strict=True)}
-            )
             self._note(batch)
             gathered.append(batch)
             size += batch.nbytes
@@ -156,6 +162,22 @@ def _rows_of(database: Database) -> Any:
     # A colon in the query is a cast or in a text, and no parameter of SQLAlchemy's.
     query = (database.query or "").strip().rstrip(";").replace(":", "\\:")
     return sa.text(f"(\n{query}\n) as rapport_rows")
+
+
+def _parameter(begin: Any) -> sa.ColumnElement[Any]:
+    return sa.bindparam("begin", begin, sa.types.NullType())
+
+
+def _literal(begin: Any) -> sa.ColumnElement[Any]:
+    return sa.literal(str(begin) if isinstance(begin, date) else begin)
+
+
+def _parts(names: list[str], cursor: str | None, rows: Iterable[Any]) -> Iterator[Part]:
+    at = None if cursor is None or cursor not in names else names.index(cursor)
+    for part in rows:
+        columns = [_texts(column) for column in zip(*part, strict=True)]
+        texts = {name: pa.array(found, pa.string()) for name, found in zip(names, columns, strict=True)}
+        yield pa.RecordBatch.from_pydict(texts), set() if at is None else {row[at] for row in part} - {None}
 
 
 def _chunk(batches: list[pa.RecordBatch], line: int) -> Chunk:

@@ -1,16 +1,14 @@
 """Parquet → chunks: every value as the text that says exactly what it is."""
 
-import json
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rapport.errors import InputError
 from rapport.sources import faults
+from rapport.sources.arrow_texts import exact_texts
 from rapport.sources.chunk import CHUNK_ROWS, Chunk
 from rapport.sources.feed import Feed
 from rapport.sources.mapped_columns import refuse_missing_columns
@@ -37,7 +35,7 @@ def read_parquet(feed: Feed, file: SourceFile) -> Iterator[Chunk]:
                 )
             refuse_missing_columns(feed, file.path, names)
             for batch in parquet.iter_batches(CHUNK_ROWS):
-                columns = {name: _text(batch.column(name)) for name in names}
+                columns = {name: exact_texts(batch.column(name)) for name in names}
                 lines = np.arange(next_line, next_line + batch.num_rows, dtype=np.int64)
                 next_line += batch.num_rows
                 yield Chunk(pa.RecordBatch.from_pydict(columns), pa.array(lines))
@@ -55,23 +53,3 @@ def _is_empty(file: SourceFile) -> bool:
             return not stream.read(1)
     except faults.UNREADABLE:
         return False
-
-
-def _text(column: Any) -> pa.Array:
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return _text(column.cast(kind.value_type))
-    if pa.types.is_timestamp(kind) and kind.tz is not None:
-        # Instants are UTC inside; without the zone they print as such, and need no zone database.
-        naive = column.cast(pa.timestamp(kind.unit, "UTC")).view(pa.timestamp(kind.unit))
-        return pc.binary_join_element_wise(naive.cast(pa.string()), "Z", "")
-    if pa.types.is_nested(kind):
-        return pa.array(
-            [
-                None if v is None else json.dumps(v, ensure_ascii=False, default=str)
-                for v in column.to_pylist()
-            ],
-            pa.string(),
-        )
-    text = column.cast(pa.string())
-    return pc.if_else(pc.equal(text, ""), None, text)
