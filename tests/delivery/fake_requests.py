@@ -35,11 +35,12 @@ def mail(*addresses: str, **fields: Any) -> Body:
 
 
 class Client:
-    """Asks without trying again; silence ends after a second."""
+    """Asks without trying again; waits `patience` seconds for an answer."""
 
     def __init__(self, fake: FakeSendGrid) -> None:
         self.fake = fake
-        self.pool = urllib3.PoolManager(retries=False, timeout=1)
+        self.patience = 20.0
+        self.pool = urllib3.PoolManager(retries=False)
 
     def send(self, body: object, **headers: str) -> urllib3.BaseHTTPResponse:
         content = body if isinstance(body, bytes) else orjson.dumps(body)
@@ -50,7 +51,9 @@ class Client:
     ) -> urllib3.BaseHTTPResponse:
         fields = {"Authorization": f"Bearer {self.fake.key}", "Content-Type": "application/json"}
         fields |= {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.pool.request(method, self.fake.url + path, body=body, headers=fields)
+        return self.pool.request(
+            method, self.fake.url + path, body=body, headers=fields, timeout=self.patience
+        )
 
 
 def errors(answer: urllib3.BaseHTTPResponse) -> list[dict[str, str | None]]:

@@ -22,6 +22,7 @@ def running() -> Iterator[Client]:
 @pytest.fixture
 def client(running: Client) -> Client:
     running.fake.clear()
+    running.patience = 20
     return running
 
 
@@ -62,6 +63,7 @@ def test_fails_as_told(client: Client, fault: Fault, status: int | None) -> None
     body = mail("anna@mail.example", "ben@mail.example")
     client.fake.set_faults(fault)
     if status is None:
+        client.patience = 0.3
         failure = (
             urllib3.exceptions.ReadTimeoutError
             if fault.kind == "silence"
@@ -78,6 +80,7 @@ def test_fails_as_told(client: Client, fault: Fault, status: int | None) -> None
     assert len(client.fake.log()) == (2 if is_accepted else 0)
     assert [(asked.fault, asked.status) for asked in client.fake.requests()] == [(fault.kind, status)]
     assert client.fake.faults_played() == [1]
+    client.patience = 20
     client.fake.set_faults()
     assert client.send(mail()).status == 202
 
@@ -111,6 +114,7 @@ def test_slow_and_late_answers_take_their_time(client: Client) -> None:
         assert client.send(mail()).status == 202
         assert 0.28 < time.monotonic() - began < 0.9
     client.fake.set_faults(Fault("late", seconds=5))
+    client.patience = 0.3
     with pytest.raises(urllib3.exceptions.ReadTimeoutError):
         client.send(mail())
     assert len(client.fake.log()) == 3
