@@ -12,6 +12,7 @@ from typing import Annotated, TextIO
 import typer
 
 from rapport import terminal
+from rapport.audiences.commands import erase, suppressions_app
 from rapport.campaigns.commands import campaign_app, vouchers_app
 from rapport.delivery.fake_sendgrid.commands import fake_sendgrid
 from rapport.errors import ConfigurationError, RapportError
@@ -34,6 +35,8 @@ app.add_typer(vouchers_app, name="vouchers")
 app.add_typer(held_app, name="held")
 app.add_typer(rejected_app, name="rejected")
 app.add_typer(identity_app, name="identity")
+app.add_typer(suppressions_app, name="suppressions")
+app.command()(erase)
 app.command("fake-sendgrid")(fake_sendgrid)
 
 AsOf = Annotated[

@@ -24,6 +24,7 @@ DAGS = (
     "ingest_feedback",
     "build_customer_view",
     "run_campaigns",
+    "pull_suppressions",
     "send_due",
     "tidy",
 )

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from rapport import change_notes, dbt, ledger, warehouse
@@ -214,6 +214,32 @@ def send_due(dag: str, run_id: int | None, now: datetime) -> None:
     with _recorded(url, run_id, dag, "send_due") as record:
         counts = outbox.send_due(url, settings, now=now)
         record.rows_out = counts.accepted
+
+
+def pull_suppressions(dag: str, run_id: int | None, now: datetime) -> None:
+    """Take over what SendGrid's suppression lists gained.
+
+    Nothing is asked, and no step left, where mails leave another way, or in a run as of another day.
+
+    Raises:
+        ConfigurationError: there is no API key.
+        SourceRefused: the API key may not read the lists.
+        SourceUnavailable: SendGrid does not answer.
+    """
+    from rapport.audiences.recipients import RecipientKey
+    from rapport.delivery.configuration import read_delivery
+    from rapport.delivery.suppression_lists import pull_from_sendgrid
+
+    settings = Settings.from_environment()
+    clock = datetime.now(UTC)
+    if read_delivery(settings).transport != "sendgrid" or abs(clock - now) > timedelta(days=1):
+        return
+    url = warehouse.ensure(settings)
+    with _recorded(url, run_id, dag, "pull_suppressions") as record:
+        key = RecipientKey.from_settings(settings)
+        with warehouse.connect(url, autocommit=True) as connection:
+            pulled = pull_from_sendgrid(connection, key, settings, clock)
+        record.rows_out = sum(each.added for each in pulled)
 
 
 def tidy(dag: str, run_id: int | None, now: datetime) -> str:

@@ -117,7 +117,8 @@ class RecipientKey:
 def ensure_recipients(connection: psycopg.Connection, key: RecipientKey) -> int:
     """Give every address of the marts a row in activation.recipients; how many are new. The key is verified.
 
-    Of two spellings with one normal form the customers' gets the row; the other has none and gets no mail.
+    Of two spellings with one normal form the customers' gets the row; the other has none and gets no mail. An
+    address that was erased comes back only with a consent that was confirmed after that.
     """
     with connection.transaction():
         _key_unknown_addresses(connection, key)
@@ -126,7 +127,21 @@ def ensure_recipients(connection: psycopg.Connection, key: RecipientKey) -> int:
             insert into activation.recipients (recipient_key, key_id, email)
             select distinct on (recipient_key) recipient_key, %s, email from unknown_addresses
             order by recipient_key, is_customer desc, email
-            on conflict do nothing
+            on conflict (recipient_key) do update set email = excluded.email
+            where
+                recipients.email is null
+                and exists (
+                    select from marts.consents
+                    where
+                        consents.email = excluded.email
+                        and consents.channel = 'email'
+                        and consents.confirmed_at > (
+                            select max(suppressions.suppressed_at) from activation.suppressions
+                            where
+                                suppressions.recipient_key = excluded.recipient_key
+                                and suppressions.reason = 'erased'
+                        )
+                )
             """,
             [key.key_id],
         ).rowcount
