@@ -30,7 +30,6 @@ class Settings:
     public_database_url: str | None = field(default=None, repr=False)
     webhook_keys: tuple[str, ...] = ()
     unsubscribe_keys: tuple[str, ...] = field(default=(), repr=False)
-    sendgrid_api_key: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -61,7 +60,6 @@ class Settings:
             public_database_url=value("RAPPORT_PUBLIC_DATABASE_URL"),
             webhook_keys=_list(value("RAPPORT_WEBHOOK_KEYS")),
             unsubscribe_keys=_list(value("RAPPORT_UNSUBSCRIBE_KEYS")),
-            sendgrid_api_key=value("SENDGRID_API_KEY"),
         )
 
     @property
