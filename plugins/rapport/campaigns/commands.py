@@ -79,6 +79,27 @@ def preview(
         print(f"Subject: {one.rendered.subject}\nPage:    {page}\n\n{one.rendered.text.rstrip()}")
 
 
+@campaign_app.command("test-send")
+def send_a_test(
+    name: Name,
+    to: Annotated[str, typer.Option("--to", help="Your own address.")],
+    customer: Customer = None,
+    step: StepName = "",
+    variant: VariantName = "",
+    by: By = None,
+) -> None:
+    """Send a campaign's mails to yourself, as a customer would get them. They count nowhere."""
+    from rapport.campaigns.trial import send_trial
+
+    with _warehouse() as (connection, settings):
+        campaign = _campaign(connection, settings, name)
+        mail = _mail(campaign, step, variant) if step or variant else None
+        trials = send_trial(connection, settings, campaign, to=to, by=_who(by), customer=customer, mail=mail)
+    for trial in trials:
+        which = " ".join(part for part in (name, trial.step, trial.variant) if part)
+        print(f"{which}: {trial.outcome} ({trial.transport})")
+
+
 @campaign_app.command()
 def status(name: OneOrAll = None) -> None:
     """List the editions, newest first: how far each is, and who got nothing for which reason."""

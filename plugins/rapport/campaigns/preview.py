@@ -38,6 +38,7 @@ class Preview:
     variant: str
     rendered: Rendered | None
     fault: str | None
+    unsubscribe_url: str
 
 
 def previews(
@@ -80,6 +81,7 @@ def previews(
                     variant=variant,
                     rendered=outcome if isinstance(outcome, Rendered) else None,
                     fault=outcome if isinstance(outcome, str) else None,
+                    unsubscribe_url=data[person.message_id]["unsubscribe_url"],
                 )
             )
     return found
