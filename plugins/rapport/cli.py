@@ -120,6 +120,7 @@ def status(
 ) -> None:
     """Show what the last run did."""
     from rapport import report, warehouse
+    from rapport.delivery.proof import delivery_notices
 
     settings = _settings(config)
     url = warehouse.ensure(settings)
@@ -131,6 +132,8 @@ def status(
         print("There was no run yet. `rapport run` runs the pipeline, `make demo` on a generated shop.")
     else:
         terminal.summary(last, mailbox=settings.mailbox, out=terminal.console())
+        for notice in delivery_notices(url, settings, datetime.now(UTC)):
+            print(notice)
 
 
 @warehouse_app.command("url")

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from campaigns.small_shop import SmallShop
 from rapport import warehouse
 from rapport.campaigns.decisions import resume
+from rapport.delivery.configuration import read_sender
 from rapport.delivery.fake_sendgrid import FakeSendGrid
 from rapport.delivery.outbox import SendCounts, send_due
+from rapport.delivery.proof import account_of
 
 EACH_MINUTE = """
 description: A letter at any minute.
@@ -34,6 +36,21 @@ class LiveShop:
             "delivery.yml",
             f"transport: sendgrid\nper_second: {per_second}\n"
             f"sendgrid: {{host: '{self.fake.url}', render: {render}}}\n{more}",
+        )
+        if render == "shape":
+            self.prove()
+
+    def prove(self, valid: timedelta = timedelta(days=90)) -> None:
+        """As if a probe had proven batching for the shop's sender."""
+        account, sender = account_of(self.fake.key), read_sender(self.shop.settings).address
+        self.shop.execute(
+            """
+            insert into activation.probes (probe_id, account, sender, mails, proven_at, valid_until)
+            values (gen_random_uuid(), %s, %s, '{}', now(), now() + %s)
+            """,
+            account,
+            sender,
+            valid,
         )
 
     def people(self, count: int, campaigns: Sequence[str] = ("weekly",)) -> None:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
@@ -12,8 +12,8 @@ import psycopg
 from rapport.delivery.configuration import Delivery
 from rapport.delivery.faults import RenderError
 from rapport.delivery.mime import Mail
+from rapport.delivery.open_tracking import who_may_be_seen
 from rapport.delivery.personal_data import contexts, recipients
-from rapport.delivery.transports import Transport
 
 if TYPE_CHECKING:
     from rapport.delivery.outbox import Edition
@@ -83,19 +83,25 @@ def render(
     connection: psycopg.Connection,
     edition: "Edition",
     secret: bytes,
-    transport: Transport,
     delivery: Delivery,
     due: Sequence[Due],
+    *,
+    shapes: bool,
 ) -> tuple[list[Mail], int]:
-    """The mails of the messages, and how many were skipped because they do not render."""
+    """The mails of the messages, and how many were skipped because they do not render.
+
+    `shapes`: they are taken apart, for requests of many.
+    """
     people = recipients(connection, [one.message_id for one in due])
     data = contexts(connection, edition.campaign, edition.sender, secret, people)
+    keys = [person.recipient_key for person in people]
+    seen = who_may_be_seen(connection, delivery, keys, datetime.now(UTC))
     mails, faulty = [], []
     for person in people:
         context = data[person.message_id]
         template = edition.templates[person.step, person.variant]
         try:
-            rendered = template.shape(context) if transport.shapes else template.render(context)
+            rendered = template.shape(context) if shapes else template.render(context)
         except RenderError as error:
             log.warning("message %s of edition %s: %s", person.message_id, edition.edition_id, error)
             faulty.append(person.message_id)
@@ -108,6 +114,7 @@ def render(
                 rendered=rendered,
                 unsubscribe_url=context["unsubscribe_url"],
                 due_at=edition.due_at,
+                tracks_opens=person.recipient_key in seen,
             )
         )
     if faulty:

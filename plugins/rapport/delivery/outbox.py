@@ -23,6 +23,7 @@ from rapport.delivery.configuration import Delivery, Sender, read_delivery
 from rapport.delivery.faults import TemplateMistakes
 from rapport.delivery.handing_over import HandedOver, Handing, Parcel
 from rapport.delivery.mime import Mail
+from rapport.delivery.proof import unproven_shape, with_proven_render
 from rapport.delivery.ramp import Ramp
 from rapport.delivery.rendering import MailTemplate, compile_mail
 from rapport.delivery.restored import hold_what_was_restored
@@ -127,10 +128,10 @@ def send_due(url: str, settings: Settings, *, now: datetime, worker: Worker | No
         RecipientKeyChanged: the recipients of this warehouse were made with another key.
         DiskFull: the mailbox or the warehouse has no room; what was not written is sent by the next call.
     """
-    delivery = read_delivery(settings)
-    transport = open_transport(delivery, settings, now)
-    try:
-        with warehouse.connect(url, autocommit=True) as connection, _living(connection) as number:
+    with warehouse.connect(url, autocommit=True) as connection, _living(connection) as number:
+        delivery = with_proven_render(connection, read_delivery(settings), settings, now)
+        transport = open_transport(delivery, settings, now)
+        try:
             key = RecipientKey.from_settings(settings)
             key.verify(connection)
             hold_what_was_restored(connection, settings)
@@ -140,8 +141,8 @@ def send_due(url: str, settings: Settings, *, now: datetime, worker: Worker | No
                 sender.send(edition)
                 if sender.is_late:
                     break
-    finally:
-        transport.close()
+        finally:
+            transport.close()
     return sender.counts
 
 
@@ -216,6 +217,10 @@ class _Sender:
 
     def _send_chunks(self, edition: Edition, ramp: Ramp, handing: Handing) -> None:
         size = self._transport.chunk
+        # A sender that was changed since the edition was planned has no proof of the new one.
+        shapes = self._transport.shapes and not unproven_shape(
+            self._connection, self._delivery, self._settings, edition.sender.address, self.moment()
+        )
         if not self._transport.is_idempotent:
             size = max(1, min(size, int(self._delivery.per_second)))
         for due in due_messages(self._connection, edition.edition_id, self._worker, size, self.moment):
@@ -224,7 +229,7 @@ class _Sender:
             if share == 0 or self.is_late or handing.is_held:
                 return
             mails, faulty = render(
-                self._connection, edition, self._signing, self._transport, self._delivery, due
+                self._connection, edition, self._signing, self._delivery, due, shapes=shapes
             )
             self.counts.skipped += faulty
             if faulty and self._hold_if_broken(edition.edition_id):
