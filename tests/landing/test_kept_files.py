@@ -1,6 +1,9 @@
 """Copies of what was read: made with a load, read where the original is gone, removed when they are old."""
 
 import gzip
+import hashlib
+import io
+import random
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.core.exceptions import HttpResponseError
+from fsspec.implementations.memory import MemoryFileSystem
 
 from rapport import steps, warehouse
-from rapport.errors import ConfigurationError
+from rapport.errors import ConfigurationError, SourceUnavailable
 from rapport.landing import held, retention
 from rapport.landing.event_months import EVENTS_FOR_A_MONTH
 from rapport.landing.kept_files import KeptFiles
@@ -141,6 +146,38 @@ def test_a_file_that_changed_before_it_was_kept_is_left_alone(
     (landing / "shop.csv").write_text(lines(4))
     assert store.keep(_file(make_feed()), "0" * 64) is None
     assert copies(store) == []
+
+
+class _Store(MemoryFileSystem):  # type: ignore[misc]
+    """An object store that fails once, in the middle of a file, in words of its library's own."""
+
+    cachable = False
+
+    def open(self, path: str, mode: str = "rb", **_: Any) -> Any:
+        class Writer(io.RawIOBase):
+            has_failed = False
+
+            def writable(self) -> bool:
+                return True
+
+            def write(self, block: Any) -> int:
+                if self.has_failed:
+                    return len(block)
+                self.has_failed = True
+                raise HttpResponseError("the account's key, of all things")
+
+        return Writer()
+
+
+def test_a_store_that_fails_while_it_is_written_to_is_not_taken_for_a_file_that_changed(
+    make_feed: MakeFeed, landing: Path, tmp_path: Path
+) -> None:
+    content = random.Random(1).randbytes(3 << 20)
+    (landing / "shop.csv").write_bytes(content)
+    failing = KeptFiles(_Store(), "/kept", "az://kept")
+    with pytest.raises(SourceUnavailable, match=r"az://kept does not answer .*copies cannot be") as error:
+        failing.keep(_file(make_feed()), hashlib.sha256(content).hexdigest())
+    assert "key" not in str(error.value)
 
 
 def _file(feed: Feed) -> Any:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from rapport.errors import ConfigurationError, SourceRefused, SourceUnavailable
+from rapport.errors import ConfigurationError, InputError, SourceRefused, SourceUnavailable
 from rapport.settings import Settings
 from rapport.sources.configuration import read_feeds
 from rapport.sources.databases import DatabaseDelivery
@@ -90,6 +90,15 @@ def test_failures_are_sentences_without_secrets(warehouse_url: str, feed_of: Cal
     assert "secret" not in str(missing.value)
     with pytest.raises(ConfigurationError, match="is not installed"):
         read(feed_of("adbc-os.path://127.0.0.1/shop", table="kinds"))
+
+
+def test_a_beginning_is_no_sql(warehouse_url: str, feed_of: Callable[..., Feed]) -> None:
+    adbc_url = warehouse_url.replace("postgresql", "adbc-postgresql", 1)
+    with psycopg.connect(warehouse_url) as shop:
+        shop.execute(KINDS)  # type: ignore[arg-type]
+    for evil in ("2026-01-01' or 1 = 1 --", "2026-01-01\\' or 1 = 1 --"):
+        with pytest.raises(InputError, match="invalid input syntax for type timestamp"):
+            read(feed_of(adbc_url, table="kinds", cursor="changed_at", start=evil))
 
 
 def test_a_query_keeps_its_percent_signs_and_colons(tmp_path: Path, feed_of: Callable[..., Feed]) -> None:
