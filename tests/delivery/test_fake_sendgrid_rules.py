@@ -270,6 +270,11 @@ def test_several_mistakes_are_told_at_once(client: Client) -> None:
     ]
 
 
+def test_too_many_personalizations_are_counted(client: Client) -> None:
+    answer = client.send(mail(*(f"p{number}@mail.example" for number in range(1001))))
+    assert "You have provided 1001 personalizations" in str(errors(answer)[0]["message"])
+
+
 def test_type_size_and_form_of_the_body(client: Client) -> None:
     assert client.send(mail(), Content_Type="application/json; charset=utf-8").status == 202
     assert client.send(mail(), Content_Type="text/plain").status == 415

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -44,9 +45,9 @@ class Emitted:
 class FakeSendGrid:
     """`with FakeSendGrid() as fake:` starts a fake on a free port of 127.0.0.1 and ends it afterwards.
 
-    `fast` is for benchmarks: no rules, no log, only `tally`.
     `openapi` is SendGrid's document of mail/send, `key` the API key that it lets in, `file` the log to write,
-    or go on with; without one it is in a temporary folder. `kill` and `start` take it down and up again on
+    or go on with; without one it is in a temporary folder. `fast` is for benchmarks: no rules, no log, only
+    `tally`. `options` are those of `rapport fake-sendgrid`. `kill` and `start` take it down and up again on
     the same port and the same log; faults are forgotten by that.
     """
 
@@ -122,9 +123,17 @@ class FakeSendGrid:
         """End it as a crash would."""
         self._end(subprocess.Popen.kill)
 
+    def pause(self) -> None:
+        """Stop its clock until `resume`: connections stay open, nothing is answered."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
     def _end(self, how: Any) -> None:
         if self._process is not None:
             how(self._process)
+            self._process.send_signal(signal.SIGCONT)  # one that is paused would not see its end
             self._process.wait(30)
             for pipe in (self._process.stdin, self._process.stdout):
                 assert pipe is not None

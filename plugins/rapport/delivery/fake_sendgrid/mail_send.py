@@ -50,13 +50,13 @@ def _mistakes(body: Any, document: MailDocument | None, now: float) -> Iterator[
     for mistake in mistakes_of_structure(body):
         found = True
         yield mistake
-    if document is not None:
-        yield from document.mistakes(body)
     if not found:  # the rules read a body of the right structure
         for recipient_rule in RECIPIENT_RULES:
             yield from recipient_rule(body)
         for message_rule in MESSAGE_RULES:
             yield from message_rule(body, now)
+    if document is not None:
+        yield from document.mistakes(body)
 
 
 def _unique(mistakes: Iterator[Mistake]) -> Iterator[Mistake]:
