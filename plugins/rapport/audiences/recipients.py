@@ -121,7 +121,7 @@ def ensure_recipients(connection: psycopg.Connection, key: RecipientKey) -> int:
     address that was erased comes back only with a consent that was confirmed after that.
     """
     with connection.transaction():
-        _key_unknown_addresses(connection, key)
+        key_unknown_addresses(connection, key)
         return connection.execute(
             """
             insert into activation.recipients (recipient_key, key_id, email)
@@ -154,7 +154,7 @@ def record_withdrawals(connection: psycopg.Connection, key: RecipientKey) -> int
     of the address they came.
     """
     with connection.transaction():
-        _key_unknown_addresses(connection, key)
+        key_unknown_addresses(connection, key)
         return connection.execute(
             """
             with spellings as (
@@ -173,8 +173,11 @@ def record_withdrawals(connection: psycopg.Connection, key: RecipientKey) -> int
         ).rowcount
 
 
-def _key_unknown_addresses(connection: psycopg.Connection, key: RecipientKey) -> None:
-    """Put the addresses of the marts that have no recipient into the temp table `unknown_addresses`."""
+def key_unknown_addresses(connection: psycopg.Connection, key: RecipientKey) -> None:
+    """Put the addresses of the marts that have no recipient into the temp table `unknown_addresses`.
+
+    It has email, recipient_key and is_customer, and lasts as long as the transaction.
+    """
     connection.execute("drop table if exists pg_temp.unknown_addresses")
     connection.execute(
         """

@@ -127,8 +127,8 @@ def store(connection: psycopg.Connection, campaign: Campaign, edition_id: str) -
     )
 
 
-def shrunk_share(connection: psycopg.Connection, campaign: Campaign) -> float | None:
-    """The largest holdout that the campaign has had, where it is larger than now, else None."""
+def share_fault(connection: psycopg.Connection, campaign: Campaign) -> str | None:
+    """That the holdout is smaller than that of earlier editions, None where it is not."""
     row = connection.execute(
         """
         select max((specification #>> '{campaign,holdout}')::double precision)
@@ -140,4 +140,9 @@ def shrunk_share(connection: psycopg.Connection, campaign: Campaign) -> float | 
         {"campaign": campaign.name},
     ).fetchone()
     largest = row[0] if row else None
-    return largest if largest is not None and largest > campaign.holdout else None
+    if largest is None or largest <= campaign.holdout:
+        return None
+    return (
+        f"holdout_shrunk: {campaign.holdout:g} is less than the {largest:g} of earlier editions, and an arm "
+        f"is for good; write holdout: {largest:g}, or give the campaign another name"
+    )

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from rapport.campaigns.durations import Duration, parse_duration, write_duration
+from rapport.campaigns.durations import Duration, Wait, parse_duration, write_duration
 from rapport.delivery.configuration import Sender
 
 
@@ -129,7 +129,7 @@ class Step(Content):
     """A mail of a journey; `wait` is counted from the mail before it, for the first from entering."""
 
     name: Name
-    wait: Duration = timedelta(0)
+    wait: Wait = timedelta(0)
 
 
 class Window(_Part):

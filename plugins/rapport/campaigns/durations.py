@@ -34,3 +34,17 @@ Duration = Annotated[
     PlainSerializer(write_duration),
     WithJsonSchema({"type": "string", "pattern": _PATTERN, "examples": ["90d", "36h"]}),
 ]
+
+
+def _wait(value: Any) -> timedelta:
+    is_nothing = isinstance(value, str) and re.match(r"^0[mhdw]$", value)
+    return timedelta(0) if is_nothing else parse_duration(value)
+
+
+# A length of time that may be none: 0m.
+Wait = Annotated[
+    timedelta,
+    BeforeValidator(_wait),
+    PlainSerializer(lambda value: write_duration(value) if value else "0m"),
+    WithJsonSchema({"type": "string", "pattern": "^(0|[1-9][0-9]{0,4})[mhdw]$", "examples": ["3d", "0m"]}),
+]

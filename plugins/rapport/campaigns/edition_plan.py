@@ -117,7 +117,7 @@ from judged
 inner join due on judged.base_at = due.base_at and judged.zone = due.zone
 left join consenting on judged.email = consenting.email
 left join other_addresses on judged.customer_id = other_addresses.customer_id
-left join activation.recipients
+left join {recipients} as recipients
     on coalesce(consenting.email, other_addresses.email, judged.email) = recipients.email
 """
 

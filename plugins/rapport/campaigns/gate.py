@@ -79,12 +79,12 @@ def size_fault(connection: psycopg.Connection, edition: EditionPlan) -> str | No
             select (plan ->> 'planned')::int + (plan ->> 'holdout')::int
             from activation.editions
             where
-                campaign = %s and step is not distinct from %s and edition_id <> %s
+                campaign = %s and step is not distinct from %s and edition_id <> %s and slot_at <= %s
                 and state in ('approved', 'sending', 'paused', 'done') and plan is not null
             order by slot_at desc, planned_at desc
             limit %s
             """,
-            [edition.campaign.name, edition.mailing.step, edition.edition_id, DRIFT_AFTER],
+            [edition.campaign.name, edition.mailing.step, edition.edition_id, edition.slot_at, DRIFT_AFTER],
         )
     ]
     if len(before) < DRIFT_AFTER:

@@ -152,14 +152,9 @@ def _plan(
 
 def _edition_fault(connection: psycopg.Connection, edition: EditionPlan, planning: _Planning) -> str | None:
     campaign = edition.campaign
-    largest = arms.shrunk_share(connection, campaign)
-    if largest is not None:
-        return (
-            f"holdout_shrunk: {campaign.holdout:g} is less than the {largest:g} of earlier editions, and "
-            f"an arm is for good; write holdout: {largest:g}, or give the campaign another name"
-        )
     return (
-        gate.size_fault(connection, edition)
+        arms.share_fault(connection, campaign)
+        or gate.size_fault(connection, edition)
         or (
             voucher_stock.take(connection, campaign.voucher, edition.edition_id) if campaign.voucher else None
         )

@@ -18,6 +18,7 @@ class Tables:
     suppressions: Name = ("activation", "suppressions")
     editions: Name = ("activation", "editions")
     messages: Name = ("activation", "messages")
+    recipients: Name = ("activation", "recipients")
     arms: Name = ("activation", "arms")
 
     def named(self) -> dict[str, sql.Composable]:

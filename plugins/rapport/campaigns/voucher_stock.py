@@ -68,15 +68,19 @@ def take(connection: psycopg.Connection, pool: str, edition_id: str) -> str | No
     """One code for each planned message of the edition; why not, where the pool has too few."""
     give_back(connection, edition_id, pool)
     row = connection.execute(
-        """
-        select
-            (select count(*) from activation.messages where edition_id = %s and state = 'planned'),
-            (select count(*) from activation.vouchers where pool = %s and message_id is null)
-        """,
-        [edition_id, pool],
+        "select count(*) from activation.messages where edition_id = %s and state = 'planned'", [edition_id]
     ).fetchone()
-    wanted, free = row if row else (0, 0)
-    if free < wanted:
-        return f"low_vouchers: pool {pool} has {free} codes for {wanted} mails"
+    wanted = row[0] if row else 0
+    if fault := shortage(connection, pool, wanted):
+        return fault
     connection.execute(_TAKE, {"pool": pool, "edition": edition_id, "wanted": wanted})
     return None
+
+
+def shortage(connection: psycopg.Connection, pool: str, mails: int) -> str | None:
+    """That the pool has too few free codes for so many mails; None where it has enough."""
+    row = connection.execute(
+        "select count(*) from activation.vouchers where pool = %s and message_id is null", [pool]
+    ).fetchone()
+    free = row[0] if row else 0
+    return f"low_vouchers: pool {pool} has {free} codes for {mails} mails" if free < mails else None
