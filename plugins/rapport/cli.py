@@ -14,6 +14,7 @@ import typer
 from rapport import terminal
 from rapport.audiences.commands import erase, suppressions_app
 from rapport.campaigns.commands import campaign_app, vouchers_app
+from rapport.delivery.commands import delivery_app
 from rapport.delivery.fake_sendgrid.commands import fake_sendgrid
 from rapport.errors import ConfigurationError, RapportError
 from rapport.identity.commands import identity_app
@@ -32,6 +33,7 @@ app.add_typer(warehouse_app, name="warehouse")
 app.add_typer(sources_app, name="sources")
 app.add_typer(campaign_app, name="campaign")
 app.add_typer(vouchers_app, name="vouchers")
+app.add_typer(delivery_app, name="delivery")
 app.add_typer(held_app, name="held")
 app.add_typer(rejected_app, name="rejected")
 app.add_typer(identity_app, name="identity")
