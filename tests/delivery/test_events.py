@@ -45,10 +45,12 @@ class Outbox:
         if attempt:
             self.connection.execute(
                 """
-                insert into activation.attempts (attempt_id, edition_id, transport, messages)
-                overriding system value values (%s, %s, 'sendgrid', 1) on conflict do nothing
+                insert into activation.attempts (
+                    attempt_id, edition_id, transport, messages, ended_at, outcome
+                )
+                overriding system value values (%s, %s, 'sendgrid', 1, %s, %s) on conflict do nothing
                 """,
-                [attempt, edition],
+                [attempt, edition, *((None, None) if state == "sending" else (NOON, "uncertain"))],
             )
         self.connection.execute(
             """
@@ -206,8 +208,8 @@ def test_checklist_6_other_events_suppress_nobody(outbox: Outbox, has_ids: bool)
 
 def test_one_event_accepts_its_whole_attempt_and_no_other(outbox: Outbox) -> None:
     for name, attempt, state in (
-        ("anna", 1, "sending"),
         ("bert", 1, "uncertain"),
+        ("anna", 1, "sending"),
         ("cleo", 1, "unknown"),
         ("dora", 1, "rejected"),
         ("emil", 2, "uncertain"),
@@ -224,8 +226,16 @@ def test_one_event_accepts_its_whole_attempt_and_no_other(outbox: Outbox) -> Non
     }
     assert outbox.rows("select attempt_id, outcome from activation.attempts order by 1") == [
         (1, "accepted"),
-        (2, None),
+        (2, "uncertain"),
     ]
+
+
+def test_an_attempt_under_way_is_ended_by_its_sender(outbox: Outbox) -> None:
+    outbox.message("anna")
+    outbox.store(outbox.event("delivered"))
+    outbox.drain()
+    assert outbox.states() == {"anna": ("accepted", "delivered")}
+    assert outbox.rows("select outcome, ended_at from activation.attempts") == [(None, None)]
 
 
 def test_an_attempt_of_another_edition_is_not_meant(outbox: Outbox) -> None:

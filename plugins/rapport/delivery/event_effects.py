@@ -46,8 +46,7 @@ left join activation.messages using (message_id)
 
 # What an attempt number proves counts within the message's own edition only.
 _PROVEN = """
-create temp table proven on commit drop as
-select distinct events.attempt_id
+select distinct attempts.attempt_id
 from events
 inner join activation.attempts
     on events.attempt_id = attempts.attempt_id and events.edition_id = attempts.edition_id
@@ -58,8 +57,9 @@ _ACCEPT = """
 with found as (
     select messages.message_id
     from activation.messages
-    inner join proven using (attempt_id)
-    where messages.state in ('sending', 'uncertain', 'unknown')
+    where
+        messages.attempt_id = any(%(proven)s)
+        and messages.state in ('sending', 'uncertain', 'unknown')
     union
     select messages.message_id
     from activation.messages
@@ -76,17 +76,20 @@ locked as (
 )
 
 update activation.messages
-set state = 'accepted', state_reason = null, accepted_at = %(now)s
+set
+    state = 'accepted',
+    state_reason = null,
+    accepted_at = %(now)s,
+    claimed_at = coalesce(messages.claimed_at, %(now)s)
 from locked
 where messages.message_id = locked.message_id and locked.state <> 'accepted'
 returning locked.state, locked.edition_id
 """
 
-_CLOSE_ATTEMPTS = """
-update activation.attempts
-set outcome = 'accepted', ended_at = coalesce(ended_at, %(now)s)
-from proven
-where attempts.attempt_id = proven.attempt_id
+# One that is still under way is ended by its sender, which has an answer to note.
+_CORRECT_ATTEMPTS = """
+update activation.attempts set outcome = 'accepted'
+where attempt_id = any(%(proven)s) and ended_at is not null
 """
 
 _KEEP = """
@@ -106,7 +109,8 @@ where is_ours and kind is not null
 on conflict do nothing
 """
 
-# The furthest event counts, of equally far ones the latest, so that their order does not matter.
+# The furthest event counts, of equally far ones the latest, so that their order does not matter. Nobody but
+# the one drain writes these columns: nothing has to be locked first.
 _DELIVERY = """
 with ranks (delivery, rank) as (
     values ('deferred', 1), ('delivered', 2), ('bounced', 3), ('dropped', 3), ('complained', 4)
@@ -123,25 +127,18 @@ furthest as (
     inner join ranks on events.kind = ranks.delivery
     where events.is_ours
     order by events.message_id, ranks.rank desc, events.occurred_at desc, events.kind desc, events.class
-),
-
-locked as (
-    select messages.message_id, coalesce(ranks.rank, 0) as rank, messages.delivery_at, messages.delivery
-    from activation.messages
-    left join ranks using (delivery)
-    where messages.message_id in (select message_id from furthest)
-    order by messages.message_id
-    for update of messages
 )
 
 update activation.messages
 set delivery = furthest.kind, delivery_at = furthest.occurred_at, delivery_detail = furthest.class
 from furthest
-inner join locked using (message_id)
 where
     messages.message_id = furthest.message_id
-    and (furthest.rank, furthest.occurred_at, furthest.kind)
-    > (locked.rank, coalesce(locked.delivery_at, '-infinity'), coalesce(locked.delivery, ''))
+    and (furthest.rank, furthest.occurred_at, furthest.kind) > (
+        coalesce((select ranks.rank from ranks where ranks.delivery = messages.delivery), 0),
+        coalesce(messages.delivery_at, '-infinity'),
+        coalesce(messages.delivery, '')
+    )
 """
 
 _SUPPRESS = """
@@ -190,7 +187,9 @@ def record(connection: psycopg.Connection, events: Sequence[Event], now: datetim
     """
     _copy(connection, events)
     effects = Effects()
-    accepted = connection.execute(_ACCEPT, {"now": now}).fetchall()
+    # As a list, so that the messages are found by their attempts whatever the planner thinks of a new table.
+    proven = [attempt_id for (attempt_id,) in connection.execute(_PROVEN)]
+    accepted = connection.execute(_ACCEPT, {"now": now, "proven": proven}).fetchall()
     effects.accepted = len(accepted)
     surprising = Counter(row for row in accepted if row[0] not in ("sending", "uncertain", "unknown"))
     effects.surprises += [
@@ -198,7 +197,7 @@ def record(connection: psycopg.Connection, events: Sequence[Event], now: datetim
         "they are accepted now; see why they were taken for not sent"
         for (state, edition_id), number in sorted(surprising.items())
     ]
-    connection.execute(_CLOSE_ATTEMPTS, {"now": now})
+    connection.execute(_CORRECT_ATTEMPTS, {"proven": proven})
     effects.events = connection.execute(_KEEP).rowcount
     connection.execute(_DELIVERY)
     effects.suppressed = connection.execute(_SUPPRESS).rowcount
@@ -207,7 +206,7 @@ def record(connection: psycopg.Connection, events: Sequence[Event], now: datetim
 
 
 def _copy(connection: psycopg.Connection, events: Sequence[Event]) -> None:
-    connection.execute("drop table if exists pg_temp.incoming, pg_temp.events, pg_temp.proven")
+    connection.execute("drop table if exists pg_temp.incoming, pg_temp.events")
     connection.execute(_INCOMING)
     with connection.cursor().copy("copy incoming from stdin") as copy:
         for event in events:
@@ -227,4 +226,3 @@ def _copy(connection: psycopg.Connection, events: Sequence[Event]) -> None:
                 )
             )
     connection.execute(_EVENTS)
-    connection.execute(_PROVEN)

@@ -151,7 +151,6 @@ comment on column activation.message_events.class is
     'Of a bounce: hard, soft or blocked; of what was dropped: why.';
 comment on column activation.message_events.is_machine_open is
     'Of an open: SendGrid says that Apple''s proxy fetched it.';
-create index message_events_of_message on activation.message_events (message_id);
 create index message_events_recorded on activation.message_events (recorded_at);
 
 create table activation.stray_events (
