@@ -18,8 +18,9 @@ import pytest
 
 from campaigns.small_shop import DAY, MONDAY, WEEKLY, WELCOME, SmallShop
 from rapport.campaigns.campaign import Campaign
+from rapport.campaigns.conditions import customer_columns
 from rapport.campaigns.configuration import read_campaigns
-from rapport.delivery.claim import Candidate, Claimed, attempt_ids, claim
+from rapport.delivery.claim import Candidate, Claimed, Claiming, attempt_ids, claim
 from rapport.delivery.configuration import Delivery, FrequencyCap
 from rapport.delivery.outbox import anything_due, send_due
 from rapport.delivery.transports.local import LocalMailbox
@@ -42,9 +43,10 @@ def claim_all(
     )
     (attempt_id,) = attempt_ids(connection, 1)
     candidates = [Candidate(message_id, key, attempt_id) for message_id, key in planned]
-    return claim(
-        connection, edition, campaign, delivery, candidates, transport="local", sender=1, moment=MONDAY
+    claiming = Claiming(
+        edition, None, campaign, delivery, "local", sender=1, columns=customer_columns(connection)
     )
+    return claim(connection, claiming, candidates, moment=MONDAY)
 
 
 def test_what_is_approved_and_due_arrives_once(shop: SmallShop) -> None:

@@ -4,10 +4,11 @@ Each function gives a query over the relation `batch` (message_id, customer_id: 
 entered_at, slot_at) and its parameters. The claim writes `batch` before it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from psycopg import sql
 
 from rapport.campaigns import recipient_hours
@@ -48,13 +49,25 @@ where
 """
 
 _OUT_OF_HOURS = """
-select batch.message_id
-from batch
-left join marts.customers as customers on batch.customer_id = customers.customer_id
-left join pg_timezone_names as known on customers.time_zone = known.name
-where activation.next_allowed(
-    %(moment)s, coalesce(known.name, %(fallback_time_zone)s), %(opens)s, %(closes)s, %(days)s::int[]
-) > %(moment)s
+with located as (
+    select batch.message_id, coalesce(known.name, %(fallback_time_zone)s) as zone
+    from batch
+    left join marts.customers as customers on batch.customer_id = customers.customer_id
+    left join unnest(%(zones)s::text[]) as known (name) on customers.time_zone = known.name
+),
+
+-- Once for each zone, not for each person: the way through the changes of the clocks is long.
+allowed as (
+    select
+        zone,
+        activation.next_allowed(%(moment)s, zone, %(opens)s, %(closes)s, %(days)s::int[]) as allowed_at
+    from (select distinct zone from located) as zones
+)
+
+select located.message_id, allowed.allowed_at
+from located
+inner join allowed using (zone)
+where allowed.allowed_at > %(moment)s
 """
 
 _IN_TROUBLE = """
@@ -123,11 +136,23 @@ def no_longer_meant(
     }
 
 
-def out_of_hours(campaign: Campaign, moment: datetime) -> Query | None:
-    """(message_id) of those whose clock is outside the window now; they wait. None: there is no window."""
+def out_of_hours(campaign: Campaign, moment: datetime, zones: Sequence[str]) -> Query | None:
+    """(message_id, allowed_at) of those whose clock is outside the window now; they wait until then.
+
+    None: there is no window.
+
+    Args:
+        zones: of `known_zones`.
+    """
     if campaign.window is None:
         return None
-    return sql.SQL(_OUT_OF_HOURS).format(), {"moment": moment, **recipient_hours.parameters(campaign)}
+    values = {"moment": moment, "zones": list(zones), **recipient_hours.parameters(campaign)}
+    return sql.SQL(_OUT_OF_HOURS).format(), values
+
+
+def known_zones(connection: psycopg.Connection) -> list[str]:
+    """The time zones that the server knows; to ask takes it a tenth of a second."""
+    return [name for (name,) in connection.execute("select name from pg_timezone_names")]
 
 
 def in_service_hold(campaign: Campaign, trouble: ServiceTrouble, moment: datetime) -> Query | None:

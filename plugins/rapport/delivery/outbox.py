@@ -15,18 +15,21 @@ from pydantic import ValidationError
 from rapport import warehouse
 from rapport.audiences.recipients import RecipientKey
 from rapport.campaigns.campaign import Campaign
+from rapport.campaigns.conditions import customer_columns
+from rapport.campaigns.rechecks import known_zones
 from rapport.delivery import rate, settling
 from rapport.delivery.addresses import campaign_fields
 from rapport.delivery.chunks import Due, Worker, due_messages, render
-from rapport.delivery.claim import Candidate, attempt_ids, claim
+from rapport.delivery.claim import Candidate, Claiming, attempt_ids, claim, left_today
 from rapport.delivery.configuration import Delivery, Sender, read_delivery
+from rapport.delivery.events import drain, has_bodies
 from rapport.delivery.faults import TemplateMistakes
 from rapport.delivery.handing_over import HandedOver, Handing, Parcel
 from rapport.delivery.mime import Mail
 from rapport.delivery.proof import unproven_shape, with_proven_render
 from rapport.delivery.ramp import Ramp
 from rapport.delivery.rendering import MailTemplate, compile_mail
-from rapport.delivery.restored import hold_what_was_restored
+from rapport.delivery.restored import HighWater, hold_what_was_restored
 from rapport.delivery.settling import SENDER_LOCK
 from rapport.delivery.transports import Transport, open_transport
 from rapport.delivery.unsubscribe import UnsubscribeKeys
@@ -64,6 +67,7 @@ class Edition:
     """An edition that is due, as it was frozen when it was planned."""
 
     edition_id: str
+    step: str | None
     due_at: datetime
     campaign: Campaign
     sender: Sender
@@ -108,6 +112,7 @@ def anything_due(url: str, *, now: datetime) -> bool:
         ).fetchone()
         return (
             (row is not None and bool(row[0]))
+            or has_bodies(connection)
             or settling.anything_left_behind(connection)
             or settling.anything_to_give_up(connection)
         )
@@ -165,10 +170,14 @@ class _Sender:
         self._settings = settings
         self._delivery = delivery
         self._transport = transport
+        self._key = key
         self._signing = UnsubscribeKeys.from_settings(settings, key).signing
         self._number = number
         self._now = now
         self._worker = worker
+        self._high_water = HighWater(connection, settings)
+        self._columns = customer_columns(connection)
+        self._zones: list[str] = []
         self._began = time.monotonic()
         self._looked = float("-inf")
         self._parent = os.getppid()
@@ -188,6 +197,7 @@ class _Sender:
             return
         self._looked = time.monotonic()
         local = self._transport if self._transport.is_idempotent else None
+        drain(self._connection, self._key, datetime.now(UTC))
         self.counts.accepted += settling.settle(self._connection, local)
         settling.give_up_waiting(self._connection)
 
@@ -216,6 +226,7 @@ class _Sender:
         log.info("edition %s: %d messages accepted by now", edition.edition_id, handing.counts.accepted)
 
     def _send_chunks(self, edition: Edition, ramp: Ramp, handing: Handing) -> None:
+        claiming = self._claiming(edition)
         size = self._transport.chunk
         # A sender that was changed since the edition was planned has no proof of the new one.
         shapes = self._transport.shapes and not unproven_shape(
@@ -226,7 +237,9 @@ class _Sender:
         for due in due_messages(self._connection, edition.edition_id, self._worker, size, self.moment):
             self.look_around()
             share = ramp.share(self.moment())
-            if share == 0 or self.is_late or handing.is_held:
+            if share == 0 or left_today(self._connection, edition.campaign) == 0:
+                return
+            if self.is_late or handing.is_held:
                 return
             mails, faulty = render(
                 self._connection, edition, self._signing, self._delivery, due, shapes=shapes
@@ -236,12 +249,26 @@ class _Sender:
                 return
             if not self._take_tokens(len(mails), handing):
                 return
-            handing.add(self._claim(edition, due, mails, share))
+            handing.add(self._claim(claiming, due, mails, share))
             while handing.is_busy and not self.is_late:
                 handing.step()
 
+    def _claiming(self, edition: Edition) -> Claiming:
+        if edition.campaign.window is not None and not self._zones:
+            self._zones = known_zones(self._connection)
+        return Claiming(
+            edition_id=edition.edition_id,
+            step=edition.step,
+            campaign=edition.campaign,
+            delivery=self._delivery,
+            transport=self._transport.name,
+            sender=self._number,
+            columns=self._columns,
+            zones=self._zones,
+        )
+
     def _claim(
-        self, edition: Edition, due: Sequence[Due], mails: Sequence[Mail], share: int | None
+        self, claiming: Claiming, due: Sequence[Due], mails: Sequence[Mail], share: int | None
     ) -> list[Parcel]:
         """Claim the mails as they travel together; those who may not get theirs any more are left out."""
         parcels = self._transport.parcels(mails)
@@ -249,19 +276,17 @@ class _Sender:
         keys = {one.message_id: one.recipient_key for one in due}
         claimed = claim(
             self._connection,
-            edition.edition_id,
-            edition.campaign,
-            self._delivery,
+            claiming,
             [
                 Candidate(mail.message_id, keys[mail.message_id], number)
                 for number, parcel in zip(numbers, parcels, strict=True)
                 for mail in parcel
             ],
-            transport=self._transport.name,
-            sender=self._number,
             moment=self.moment(),
             share=share,
         )
+        if claimed.message_ids:
+            self._high_water.note(max(numbers))
         self.counts.skipped += claimed.skipped
         rest = [
             Parcel(number, [mail for mail in parcel if mail.message_id in claimed.message_ids])
@@ -295,14 +320,14 @@ class _Sender:
 def _due_editions(connection: psycopg.Connection, now: datetime) -> Iterator[Edition]:
     rows = connection.execute(
         """
-        select edition_id, due_at, specification
+        select edition_id, step, due_at, specification
         from activation.editions
         where state in ('approved', 'sending') and due_at <= %s
         order by (specification #>> '{campaign,priority}')::int desc, due_at, edition_id
         """,
         [now],
     ).fetchall()
-    for edition_id, due_at, specification in rows:
+    for edition_id, step, due_at, specification in rows:
         try:
             campaign = Campaign.model_validate(specification["campaign"])
             sender = Sender.model_validate(specification["sender"])
@@ -319,7 +344,7 @@ def _due_editions(connection: psycopg.Connection, now: datetime) -> Iterator[Edi
                 connection, edition_id, "template_error: this version of Rapport refuses what was planned"
             )
             continue
-        yield Edition(edition_id, due_at, campaign, sender, templates)
+        yield Edition(edition_id, step, due_at, campaign, sender, templates)
 
 
 def _finish(connection: psycopg.Connection, edition_id: str) -> None:

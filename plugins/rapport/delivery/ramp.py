@@ -3,10 +3,13 @@
 The local mailbox does not wait: nobody is reached by it.
 """
 
+import math
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import psycopg
 
+from rapport.delivery import claim
 from rapport.delivery.settling import hold_campaign
 from rapport.delivery.transports import Transport
 
@@ -31,33 +34,17 @@ class Ramp:
             return None
         row = self._connection.execute(
             """
-            select
-                campaign,
-                ramp_sent_at,
-                ramp_passed_at,
-                (
-                    select count(*) from activation.messages
-                    where
-                        messages.edition_id = editions.edition_id
-                        and messages.state not in ('skipped', 'cancelled', 'expired')
-                ) as messages,
-                (
-                    select count(*) from activation.messages
-                    where
-                        messages.edition_id = editions.edition_id
-                        and messages.state in ('sending', 'uncertain', 'unknown', 'accepted', 'rejected')
-                ) as sent
-            from activation.editions
-            where edition_id = %s
+            select campaign, ramp_sent_at, ramp_passed_at from activation.editions where edition_id = %s
             """,
             [self._edition_id],
         ).fetchone()
         assert row is not None
-        campaign, sent_at, passed_at, messages, sent = row
-        if passed_at is not None or (sent_at is None and messages <= LARGE):
+        campaign, sent_at, passed_at = row
+        if passed_at is not None or (sent_at is None and self._size <= LARGE):
             self._is_passed = True
             return None
-        share = -int(-messages * FIRST_SHARE // 1)
+        share = math.ceil(self._size * FIRST_SHARE)
+        sent = claim.sent(self._connection, self._edition_id)
         if sent_at is None and sent < share:
             return share
         if sent_at is None:
@@ -65,12 +52,23 @@ class Ramp:
             return 0
         if moment < sent_at + PAUSE:
             return 0
-        if fault := self._fault():
+        if not self._was_resumed(campaign, sent_at) and (fault := self._fault()):
             hold_campaign(self._connection, campaign, fault)
             return 0
         self._note("ramp_passed_at", moment)
         self._is_passed = True
         return None
+
+    @cached_property
+    def _size(self) -> int:
+        row = self._connection.execute(
+            """
+            select count(*) from activation.messages
+            where edition_id = %s and state not in ('skipped', 'cancelled', 'expired')
+            """,
+            [self._edition_id],
+        ).fetchone()
+        return int(row[0]) if row else 0
 
     def _fault(self) -> str | None:
         row = self._connection.execute(
@@ -104,6 +102,19 @@ class Ramp:
         if bounced > accepted * WORST_BOUNCES:
             return f"{bounced} of the first {accepted} mails bounced for good"
         return None
+
+    def _was_resumed(self, campaign: str, sent_at: datetime) -> bool:
+        """Whether a person has looked at what was found wrong, and lets it go on."""
+        row = self._connection.execute(
+            """
+            select exists (
+                select from activation.pauses
+                where campaign = %s and paused_by = 'rapport' and paused_at > %s and resumed_at is not null
+            )
+            """,
+            [campaign, sent_at],
+        ).fetchone()
+        return row is not None and bool(row[0])
 
     def _note(self, column: str, moment: datetime) -> None:
         self._connection.execute(

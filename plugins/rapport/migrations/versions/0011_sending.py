@@ -8,12 +8,11 @@ branch_labels = None
 depends_on = None
 
 TABLES = """
-alter table activation.editions
-add column if not exists cap text generated always as (specification #>> '{campaign,cap}') stored;
-
 alter table activation.attempts add column sender int;
 comment on column activation.attempts.sender is
     'The advisory lock that the sending process holds for as long as it lives.';
+
+create index attempts_of_edition on activation.attempts (edition_id, claimed_at);
 
 -- What is planned, in other words: while no index names `state`, writing it touches none of them.
 drop index activation.messages_to_send;
