@@ -205,15 +205,16 @@ def plan_campaigns(dag: str, run_id: int | None) -> None:
 
 def send_due(dag: str, run_id: int | None, now: datetime) -> None:
     """Send what is approved and due. Leaves a step only where something was sent or went wrong."""
-    from rapport.delivery import outbox
+    from rapport.delivery import outbox, senders
 
     settings = Settings.from_environment()
     url = warehouse.ensure(settings)
     if run_id is None and not outbox.anything_due(url, now=now):
         return
     with _recorded(url, run_id, dag, "send_due") as record:
-        counts = outbox.send_due(url, settings, now=now)
+        counts = senders.send_due(url, settings, now=now)
         record.rows_out = counts.accepted
+        record.message = counts.sentence()
 
 
 def pull_suppressions(dag: str, run_id: int | None, now: datetime) -> None:

@@ -79,7 +79,7 @@ class LiveShop:
         settings = replace(self.shop.settings, sendgrid_api_key=self.fake.key)
         return send_due(self.shop.url, settings, now=datetime.now(UTC))
 
-    def resume(self, campaign: str = "weekly") -> None:
+    def resume(self, campaign: str | None = "weekly") -> None:
         with warehouse.connect(self.shop.url) as connection:
             assert resume(connection, campaign, by="me")
 

@@ -43,8 +43,13 @@ def due_messages(
     worker: Worker,
     size: int,
     moment: Callable[[], datetime],
+    domains: Sequence[str] = (),
 ) -> Iterator[list[Due]]:
-    """Chunks of planned messages that are due, earliest first; what is not claimed does not come again."""
+    """Chunks of planned messages that are due, earliest first; what is not claimed does not come again.
+
+    Args:
+        domains: who has an address elsewhere waits; none: nobody does.
+    """
     after = (datetime.min.replace(tzinfo=moment().tzinfo), "")
     while True:
         rows = connection.execute(
@@ -59,6 +64,15 @@ def due_messages(
                 and due_at <= %(moment)s
                 and (due_at, recipient_key) > (%(due_at)s, %(key)s)
                 and (%(of)s = 1 or abs(hashtext(recipient_key)::bigint) %% %(of)s = %(number)s)
+                and (
+                    cardinality(%(domains)s::text[]) = 0
+                    or exists (
+                        select from activation.recipients
+                        where
+                            recipients.recipient_key = messages.recipient_key
+                            and split_part(lower(recipients.email), '@', 2) = any(%(domains)s::text[])
+                    )
+                )
             order by due_at, recipient_key
             limit %(size)s
             """,
@@ -70,6 +84,7 @@ def due_messages(
                 "size": size,
                 "of": worker.of,
                 "number": worker.number,
+                "domains": [domain.lower() for domain in domains],
             },
         ).fetchall()
         if not rows:

@@ -17,7 +17,7 @@ from rapport.audiences.recipients import RecipientKey
 from rapport.campaigns.campaign import Campaign
 from rapport.campaigns.conditions import customer_columns
 from rapport.campaigns.rechecks import known_zones
-from rapport.delivery import rate, settling
+from rapport.delivery import breaker, rate, settling
 from rapport.delivery.addresses import campaign_fields
 from rapport.delivery.chunks import Due, Worker, due_messages, render
 from rapport.delivery.claim import Candidate, Claiming, attempt_ids, claim, left_today
@@ -53,13 +53,24 @@ class SendCounts:
     uncertain: int = 0
     held: list[str] = field(default_factory=list)
 
-    def add(self, handed: HandedOver) -> None:
-        """Add what became of one edition's messages."""
-        self.accepted += handed.accepted
-        self.skipped += handed.skipped
-        self.rejected += handed.rejected
-        self.returned += handed.returned
-        self.uncertain += handed.uncertain
+    def add(self, other: "HandedOver | SendCounts") -> None:
+        """Add what became of one edition's messages, or what another process did."""
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
+    def sentence(self) -> str | None:
+        """What did not go as planned, for the run ledger; None where all did."""
+        parts = [
+            f"{count:,} {word}"
+            for count, word in (
+                (self.rejected, "rejected"),
+                (self.uncertain, "uncertain"),
+                (self.returned, "put back"),
+            )
+            if count
+        ]
+        parts += [f"held: {', '.join(sorted(set(self.held)))}"] if self.held else []
+        return "; ".join(parts) or None
 
 
 @dataclass(frozen=True)
@@ -178,6 +189,7 @@ class _Sender:
         self._high_water = HighWater(connection, settings)
         self._columns = customer_columns(connection)
         self._zones: list[str] = []
+        self._judged: dict[str, float] = {}
         self._began = time.monotonic()
         self._looked = float("-inf")
         self._parent = os.getppid()
@@ -234,8 +246,14 @@ class _Sender:
         )
         if not self._transport.is_idempotent:
             size = max(1, min(size, int(self._delivery.per_second)))
-        for due in due_messages(self._connection, edition.edition_id, self._worker, size, self.moment):
+        domains = [] if self._transport.is_idempotent else self._delivery.allow_recipients
+        for due in due_messages(
+            self._connection, edition.edition_id, self._worker, size, self.moment, domains
+        ):
             self.look_around()
+            if self._is_tripped(edition.campaign.name):
+                self.counts.held.append(edition.edition_id)
+                return
             share = ramp.share(self.moment())
             if share == 0 or left_today(self._connection, edition.campaign) == 0:
                 return
@@ -249,6 +267,7 @@ class _Sender:
                 return
             if not self._take_tokens(len(mails), handing):
                 return
+            drain(self._connection, self._key, datetime.now(UTC))
             handing.add(self._claim(claiming, due, mails, share))
             while handing.is_busy and not self.is_late:
                 handing.step()
@@ -285,14 +304,25 @@ class _Sender:
             moment=self.moment(),
             share=share,
         )
-        if claimed.message_ids:
-            self._high_water.note(max(numbers))
         self.counts.skipped += claimed.skipped
         rest = [
             Parcel(number, [mail for mail in parcel if mail.message_id in claimed.message_ids])
             for number, parcel in zip(numbers, parcels, strict=True)
         ]
-        return [parcel for parcel in rest if parcel.mails]
+        rest = [parcel for parcel in rest if parcel.mails]
+        if rest:
+            self._high_water.note(max(parcel.attempt_id for parcel in rest))
+        return rest
+
+    def _is_tripped(self, campaign: str) -> bool:
+        """Whether the circuit breaker stops the campaign; looked at once a minute."""
+        if not self._transport.has_events or time.monotonic() - self._judged.get(campaign, -60) < 60:
+            return False
+        self._judged[campaign] = time.monotonic()
+        if fault := breaker.fault(self._connection, campaign):
+            log.warning("campaign %s is held: %s", campaign, fault)
+            settling.hold_campaign(self._connection, campaign, fault)
+        return fault is not None
 
     def _hold_if_broken(self, edition_id: str) -> bool:
         is_broken = settling.hold_if_broken(self._connection, edition_id)

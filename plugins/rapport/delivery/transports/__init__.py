@@ -109,6 +109,11 @@ def soon() -> datetime:
     return datetime.now(UTC) + UNREACHABLE
 
 
+def is_real(delivery: Delivery, now: datetime) -> bool:
+    """Whether mails of this moment leave this machine; those of any time that is not the present never do."""
+    return delivery.transport != "local" and abs(datetime.now(UTC) - now) <= REAL_TIME
+
+
 def open_transport(delivery: Delivery, settings: Settings, now: datetime) -> Transport:
     """The transport that config/delivery.yml names; the local mailbox for any time that is not the present.
 
@@ -117,7 +122,7 @@ def open_transport(delivery: Delivery, settings: Settings, now: datetime) -> Tra
     """
     from rapport.delivery.transports.local import LocalMailbox
 
-    if delivery.transport == "local" or abs(datetime.now(UTC) - now) > REAL_TIME:
+    if not is_real(delivery, now):
         return LocalMailbox(settings.mailbox)
     if delivery.transport == "smtp":
         from rapport.delivery.transports.smtp import SmtpServer

@@ -50,7 +50,7 @@ declare
     available double precision;
 begin
     insert into activation.send_rate (transport, tokens, refilled_at)
-    values (of_transport, 0, clock_timestamp() - interval '1 second')
+    values (of_transport, greatest(per_second, 1), clock_timestamp())
     on conflict do nothing;
     select * into rate from activation.send_rate where transport = of_transport for update;
     available := least(
