@@ -40,8 +40,6 @@ def test_without_news_a_layer_is_what_moves_with_time() -> None:
 def test_news_of_a_stream_is_news_of_what_follows_from_it_alone() -> None:
     assert dbt.selected("segments", News(frozenset({"refunds"}))) == [
         "path:models/segments,source:raw.refunds+",
-        "path:models/segments,source:ops.removed_facts+1",
-        "path:models/segments,source:ops.removed_keys+1",
-        "path:models/segments,source:identity.identifier_changes+1",
+        "path:models/segments,tag:since",
         "path:models/segments,tag:as_of",
     ]

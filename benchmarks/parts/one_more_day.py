@@ -9,7 +9,7 @@ from pathlib import Path
 
 import longer_history
 import psycopg
-from measured_run import CONFIG, POSTGRES_15, environment
+from measured_run import CONFIG, POSTGRES_15, PROJECT, environment
 
 from rapport import warehouse
 from rapport.embedded_postgres import EmbeddedPostgres
@@ -20,19 +20,7 @@ from rapport.sources.configuration import read_feeds
 MAX_RATIO = 1.5
 TIMES = 10
 
-# The steps that build the view; dags/build_customer_view.py has them in this order.
-BUILD = """
-import sys
-from datetime import datetime
-from rapport import ledger, steps, warehouse
-from rapport.settings import Settings
-
-run = steps.open_run(datetime.fromisoformat(sys.argv[1]), None, is_rebuild=False)
-steps.build_layer("build_customer_view", "staging", run)
-steps.resolve_identity("build_customer_view", run)
-steps.build_layer("build_customer_view", "marts", run)
-ledger.close_run(warehouse.ensure(Settings.from_environment()), run)
-"""
+BUILD_VIEW = PROJECT / "tests" / "dbt" / "build_view.py"
 
 
 def measures(times: int = TIMES) -> Iterator[dict[str, object]]:
@@ -93,7 +81,7 @@ def _one_more_day(home: Path, url: str, name: str) -> float:
 def _build(home: Path, url: str, as_of: datetime) -> float:
     """Build the view in a process of its own; the seconds that its steps took, by the run ledger."""
     subprocess.run(
-        [sys.executable, "-c", BUILD, as_of.isoformat()],
+        [sys.executable, BUILD_VIEW, as_of.isoformat()],
         env={**environment(home), "RAPPORT_WAREHOUSE_URL": url},
         check=True,
         stdout=subprocess.DEVNULL,

@@ -1,5 +1,9 @@
 {% macro forget(changed, key, owner=none, remember={}) -%}
     {%- if is_incremental() -%}
+    select set_config('enable_nestloop', 'off', true)
+    from {{ changed }}
+    having count(*) > 1000;
+
     with gone as (
         delete from {{ this }} as facts using {{ changed }} as changed
         where

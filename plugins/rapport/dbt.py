@@ -24,10 +24,10 @@ LAYERS: dict[str, list[str]] = {
 }
 EXCLUDED: dict[str, list[str]] = {"marts": ["path:models/intermediate/identity"]}
 
-# Where nothing was loaded and nobody became somebody else, these alone differ from the last view; and these
-# know what a run has changed, of which any stream's models ask.
+# Where nothing was loaded and nobody became somebody else, these alone differ from the last view; the other
+# ones show what has changed since that: left as an earlier run made them, they would show too much.
 MOVING_WITH_TIME = "tag:as_of"
-CHANGES = ["source:ops.removed_facts+1", "source:ops.removed_keys+1", "source:identity.identifier_changes+1"]
+CHANGES = "tag:since"
 
 RUN_VARIABLES = ("as_of", "max_batch_id", "run_id", "since_run_id", "since_batch_id", "since_as_of")
 EPOCH = "1970-01-01T00:00:00+00:00"
@@ -85,7 +85,7 @@ def selected(layer: str, news: News) -> list[str]:
     if news.is_everything:
         return LAYERS[layer]
     changed = [f"source:raw.{stream}+" for stream in sorted(news.streams)]
-    causes = [*changed, *(CHANGES if changed else []), MOVING_WITH_TIME]
+    causes = [*changed, *([CHANGES] if changed else []), MOVING_WITH_TIME]
     return [f"{path},{cause}" for path in LAYERS[layer] for cause in causes]
 
 

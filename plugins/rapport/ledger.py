@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 from psycopg.rows import class_row
 
-from rapport import warehouse
+from rapport import earlier_view, warehouse
 from rapport.errors import ConfigurationError
 
 
@@ -150,56 +150,8 @@ def fix_batches(url: str, run_id: int, *, view: str, max_batch_id: int | None = 
             {"run": run_id, "view": view, "max_batch_id": max_batch_id},
         ).rowcount
         if is_first:
-            _choose_since(connection, run_id)
+            earlier_view.choose(connection, run_id)
         return run(connection, run_id)
-
-
-def _choose_since(connection: psycopg.Connection, run_id: int) -> None:
-    """Build upon the last finished view, unless a run since then was built otherwise or further ahead, or a
-    file was read again since whose rows that view holds: those rows do not count any more.
-
-    Models replace whatever changed since that view, so what a killed run has brought further does no harm.
-    Rows that a mended mapping took out of raw are found by nobody: then everything is built from nothing.
-    """
-    connection.execute(
-        """
-        with this as (select * from ops.runs where run_id = %(run)s),
-
-        built as (
-            select max(runs.run_id) as run_id
-            from ops.runs
-            inner join ops.run_steps on runs.run_id = run_steps.run_id
-            where runs.run_id < %(run)s and run_steps.step = 'build_marts' and run_steps.state = 'succeeded'
-        )
-
-        update ops.runs
-        set since_run_id = built.run_id
-        from built, this
-        where runs.run_id = this.run_id and not this.is_rebuild
-            and not exists (
-                select from ops.runs as earlier
-                where earlier.run_id >= built.run_id and earlier.run_id < this.run_id
-                    and earlier.max_batch_id is not null
-                    and (
-                        earlier.as_of > this.as_of
-                        or earlier.max_batch_id > this.max_batch_id
-                        or earlier.view_hash is distinct from this.view_hash
-                    )
-            )
-            and not exists (
-                select from ops.load_batches
-                where replaced_by > (select max_batch_id from ops.runs where run_id = built.run_id)
-                    and replaced_by <= this.max_batch_id
-            )
-            and not exists (
-                select from ops.load_batches
-                inner join ops.runs as since on since.run_id = built.run_id
-                where batch_id <= since.max_batch_id
-                    and replaced_by > since.max_batch_id and replaced_by <= this.max_batch_id
-            )
-        """,
-        {"run": run_id},
-    )
 
 
 def news(connection: psycopg.Connection, newest: Run) -> News:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from rapport import change_notes, dbt, ledger, warehouse
+from rapport import change_notes, dbt, freed_memory, ledger, warehouse
 from rapport.errors import ConfigurationError, InputError, RapportError, SourceUnavailable
 from rapport.ledger import StepRecord
 from rapport.settings import Settings
@@ -274,6 +274,8 @@ def _recorded(url: str, run_id: int | None, dag: str, name: str) -> Iterator[Ste
         with ledger.step(url, run_id, dag, name) as record:
             yield record
     finally:
+        # Steps of one process follow one another; what one has freed is the next one's.
+        freed_memory.give_back()
         for watcher in watchers:
             if record is not None:
                 watcher(dag, name, record)

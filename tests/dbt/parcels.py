@@ -26,20 +26,7 @@ RUN_COLUMNS = ("run_id", "created_run_id")
 
 CUSTOMER_ID = re.compile(r"c_[0-9a-f]{20}")
 
-BUILD = """
-import sys
-from dataclasses import dataclass
-from datetime import datetime
-from rapport import ledger, steps, warehouse
-from rapport.settings import Settings
-
-as_of, repeated_batch = datetime.fromisoformat(sys.argv[1]), int(sys.argv[2]) or None
-run = steps.open_run(as_of, None, is_rebuild=repeated_batch is not None, max_batch_id=repeated_batch)
-steps.build_layer("build_customer_view", "staging", run)
-steps.resolve_identity("build_customer_view", run)
-steps.build_layer("build_customer_view", "marts", run)
-ledger.close_run(warehouse.ensure(Settings.from_environment()), run)
-"""
+BUILD_VIEW = Path(__file__).with_name("build_view.py")
 
 
 @dataclass(frozen=True)
@@ -96,7 +83,7 @@ def load(settings: Settings, parcel: Path) -> None:
             load_feed(settings.warehouse_url, feed)
 
 
-def build(settings: Settings, as_of: datetime, *, repeated_batch: int = 0) -> Run:
+def build(settings: Settings, as_of: datetime, *, repeated_batch: int | None = None) -> Run:
     """Build the customer view as a run does, up to the marts. A process of its own: dbt keeps files open.
 
     With `repeated_batch` as a run that repeats one which saw no more than that batch.
@@ -111,7 +98,7 @@ def build(settings: Settings, as_of: datetime, *, repeated_batch: int = 0) -> Ru
         "RAPPORT_WAREHOUSE_URL": url,
     }
     built = subprocess.run(
-        [sys.executable, "-c", BUILD, as_of.isoformat(), str(repeated_batch)],
+        [sys.executable, BUILD_VIEW, as_of.isoformat(), *([str(repeated_batch)] if repeated_batch else [])],
         env=environment,
         capture_output=True,
         text=True,

@@ -17,6 +17,7 @@ MODELS = PROJECT / "dbt_project" / "models"
 LOOKS_AT_TIME = re.compile(r"\b(as_of|before_as_of|days_before|lifecycle_stage)\(")
 # By name, or by way of a list of names.
 READ = re.compile(r"(?:\bref\(|(?='(?:stg|int)_))'(\w+)'")
+SHOWS_CHANGES = re.compile(r"\bnewly_seen\(|\bwritten_since\(|\bsince_(run|batch)_id\b")
 TAGS = re.compile(r"tags=\[[^\]]*'as_of'")
 IS_INCREMENTAL = re.compile(r"materialized='incremental'")
 # Staging shows the same rows while nothing is loaded or becomes visible; the segments are tagged as a folder.
@@ -44,6 +45,12 @@ def test_what_differs_although_nothing_was_loaded_is_tagged(path: Path) -> None:
         moving -= {"int_business_hours"}
     looks_at_time = LOOKS_AT_TIME.search(TEXTS[path.stem]) is not None
     assert is_tagged(path.stem) == (looks_at_time or bool(moving)), sorted(moving)
+
+
+@pytest.mark.parametrize("path", sorted((MODELS / "staging").glob("*.sql")), ids=lambda path: path.stem)
+def test_what_shows_changes_is_tagged(path: Path) -> None:
+    text = path.read_text()
+    assert ("tags=['since']" in text) == (SHOWS_CHANGES.search(text) is not None)
 
 
 def test_what_e_mails_say_is_tagged_as_a_folder() -> None:

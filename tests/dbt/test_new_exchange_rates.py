@@ -46,9 +46,9 @@ def test_amounts_follow_new_and_changed_rates(
 
     def build(of: Settings, rates: str) -> None:
         (project / "seeds" / "exchange_rates.csv").write_text(HEADER + rates)
-        program = ON_ANOTHER_PROJECT.format(project=project) + parcels.BUILD
+        program = ON_ANOTHER_PROJECT.format(project=project) + parcels.BUILD_VIEW.read_text()
         built = subprocess.run(
-            [sys.executable, "-c", program, END.isoformat(), "0"],
+            [sys.executable, "-c", program, END.isoformat()],
             env={
                 **{name: value for name, value in environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
                 "PYTHONPATH": str(PROJECT / "plugins"),

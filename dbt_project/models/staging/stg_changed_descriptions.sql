@@ -1,3 +1,5 @@
+{{ config(tags=['since']) }}
+
 {% set streams = {
     'contacts': 'contact_id',
     'refunds': 'refund_id',

@@ -1,3 +1,5 @@
+{{ config(tags=['since']) }}
+
 {% for stream in identity_streams(append=false) %}
 select distinct
     '{{ stream.name }}' as stream,

@@ -1,3 +1,5 @@
+{{ config(tags=['since']) }}
+
 select distinct
     source,
     order_id

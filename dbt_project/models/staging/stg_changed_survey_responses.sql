@@ -1,3 +1,5 @@
+{{ config(tags=['since']) }}
+
 select distinct
     source,
     response_id

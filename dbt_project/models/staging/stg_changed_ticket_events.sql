@@ -1,3 +1,5 @@
+{{ config(tags=['since']) }}
+
 select
     source,
     event_id,

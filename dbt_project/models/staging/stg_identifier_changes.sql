@@ -1,3 +1,5 @@
+{{ config(tags=['since']) }}
+
 select
     run_id,
     kind,

@@ -1,3 +1,5 @@
+{{ config(tags=['since']) }}
+
 -- The stream is among the partitions, so that a reader who asks for one leaves the others alone.
 {% for stream in identity_streams() %}
 {% set name = "cast('" ~ stream.name ~ "' as text)" %}

@@ -1,3 +1,5 @@
+{{ config(tags=['since']) }}
+
 with events as (
     select * from {{ ref('stg_web_events') }}
     where {{ newly_seen('web_events') }}

@@ -5,7 +5,9 @@
     'int_consent_decisions',
     'int_order_buyers',
     'int_refunds_tied',
+    'int_descriptions_identified',
 ] %}
+{% set moments_of_amounts = {'int_orders_summed': 'ordered_at', 'int_returns_combined': 'returned_at'} %}
 
 with moved as (
     select * from {{ ref('stg_identifier_changes') }}
@@ -30,26 +32,18 @@ changed as (
     select customer_id from {{ ref(fact) }}
     where {{ written_since() }}
     {% endfor %}
+    {% for fact, moment in moments_of_amounts.items() -%}
     union
-    select orders.customer_id from {{ ref('int_orders_summed') }} as orders
+    select facts.customer_id from {{ ref(fact) }} as facts
     inner join changed_rates as rates
         on
-            orders.currency = rates.currency
-            and cast(orders.ordered_at at time zone 'UTC' as date) >= rates.valid_from
+            facts.currency = rates.currency
+            and cast(facts.{{ moment }} at time zone 'UTC' as date) >= rates.valid_from
             and (
-                cast(orders.ordered_at at time zone 'UTC' as date) < rates.valid_before
+                cast(facts.{{ moment }} at time zone 'UTC' as date) < rates.valid_before
                 or rates.valid_before is null
             )
-    union
-    select returns.customer_id from {{ ref('int_returns_combined') }} as returns
-    inner join changed_rates as rates
-        on
-            returns.currency = rates.currency
-            and cast(returns.returned_at at time zone 'UTC' as date) >= rates.valid_from
-            and (
-                cast(returns.returned_at at time zone 'UTC' as date) < rates.valid_before
-                or rates.valid_before is null
-            )
+    {% endfor %}
 )
 
 select customer_id from changed
