@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from rapport.alerts import task_failed
+from rapport.alerts import alarm, task_failed
 
 
 class Receiver(HTTPServer):
@@ -69,3 +69,12 @@ def test_a_webhook_that_refuses_is_logged_without_its_address(
 def test_without_a_webhook_the_failure_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     task_failed("send_due", "send", "manual", None)
     assert "send_due.send failed (manual)" in caplog.text
+
+
+def test_what_a_person_has_to_look_at_is_one_message(
+    receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    alarm(["One thing.", "Another."], receiver.address)
+    alarm([], receiver.address)
+    assert [json.loads(body) for body in receiver.bodies] == [{"text": "One thing.\nAnother."}]
+    assert "Another." in caplog.text

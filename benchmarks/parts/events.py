@@ -1,7 +1,7 @@
 """SendGrid's events: over HTTP to `rapport serve`, verified and stored, and from there into the tables.
 
-Server, sender of the events and PostgreSQL share the machine. Every event is of a message of its own; a tenth of
-the mails bounce. `RAPPORT_BENCH_EVENTS` says how many events.
+Server, sender of the events and PostgreSQL share the machine. Every event is of a message of its own; a tenth
+of the mails bounce. `RAPPORT_BENCH_EVENTS` says how many events.
 """
 
 import http.client

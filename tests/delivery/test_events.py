@@ -14,9 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from campaigns.small_shop import MONDAY, SmallShop
 from rapport import warehouse
 from rapport.audiences.recipients import RecipientKey
 from rapport.delivery.events import DrainCounts, drain
+from rapport.delivery.outbox import anything_due, send_due
 from rapport.errors import RecipientKeyChanged
 
 KEY = RecipientKey(b"0123456789abcdef0123456789abcdef", "RAPPORT_RECIPIENT_KEY")
@@ -251,15 +253,12 @@ def test_an_attempt_of_another_edition_is_not_meant(outbox: Outbox) -> None:
     assert counts.strays == 1
 
 
-def test_an_event_on_a_message_that_was_not_sent_is_an_alarm(
-    outbox: Outbox, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_event_on_a_message_that_was_not_sent_is_an_alarm(outbox: Outbox) -> None:
     for number, state in enumerate(("rejected", "planned", "skipped")):
         outbox.message(state, number + 1, state)
         outbox.store(outbox.event("delivered", state))
         (alarm,) = outbox.drain().alarms
         assert alarm.startswith(f"1 messages of edition e were {state} here, but SendGrid has sent them")
-        assert alarm in caplog.text
     assert set(outbox.states().values()) == {("accepted", "delivered")}
 
 
@@ -480,3 +479,27 @@ def test_no_address_reaches_a_log(outbox: Outbox, caplog: pytest.LogCaptureFixtu
     outbox.drain()
     assert "@mail.example" not in caplog.text
     assert KEY.key_of("anna@mail.example") not in caplog.text
+
+
+def test_events_are_drained_by_the_sender_also_when_nothing_is_to_be_sent(shop: SmallShop) -> None:
+    shop.add("anna")
+    shop.plan()
+    send_due(shop.url, shop.settings, now=MONDAY)
+    assert not anything_due(shop.url, now=MONDAY)
+    (message_id,) = shop.execute("select message_id from activation.messages")[0]
+    event = {"event": "bounce", "timestamp": 1_782_000_000, "rapport_message": str(message_id)}
+    shop.execute("select public_pages.store_webhook(%b)", json.dumps([event]).encode())
+    assert anything_due(shop.url, now=MONDAY)
+    send_due(shop.url, shop.settings, now=MONDAY)
+    assert shop.execute("select delivery from activation.messages") == [("bounced",)]
+    assert not anything_due(shop.url, now=MONDAY)
+
+
+def test_checklist_5_who_complains_before_the_claim_gets_nothing(shop: SmallShop) -> None:
+    """What was stored and not drained yet counts as well: it is drained before each claim."""
+    shop.add("anna")
+    shop.plan()
+    event = {"event": "spamreport", "timestamp": 1_782_000_000, "email": "Anna@mail.example"}
+    shop.execute("select public_pages.store_webhook(%b)", json.dumps([event]).encode())
+    send_due(shop.url, shop.settings, now=MONDAY)
+    assert shop.messages() == {"anna": ("skipped", "suppressed")}

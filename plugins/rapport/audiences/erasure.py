@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 
+from rapport.alerts import alarm
 from rapport.audiences.recipients import RecipientKey, normal_form
 from rapport.audiences.suppressions import suppress
 from rapport.delivery.events import drain
@@ -41,7 +42,7 @@ def erase(
         RecipientKeyChanged: this is not the key that the warehouse's recipients were made with.
     """
     key.verify(connection)
-    drain(connection, key, now)  # what waits there may hold the address
+    alarm(drain(connection, key, now).alarms, None)  # what waits there may hold the address
     recipient_key = key.key_of(address)
     with connection.transaction():
         was_known = connection.execute(

@@ -5,7 +5,6 @@ they change nothing. A chunk of them is one transaction: its events, what they p
 the removal of the bodies, which hold addresses.
 """
 
-import logging
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -18,8 +17,6 @@ from rapport.delivery.sendgrid_events import Event, UnreadableBody, read_events
 CHUNK_BYTES = 2 * 2**20
 TRIES = 5
 DRAIN_LOCK = 0x7261_7064  # "rapd": one drain at a time
-
-log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -58,8 +55,6 @@ def drain(connection: psycopg.Connection, key: RecipientKey, now: datetime) -> D
     key.verify(connection)
     while _drain_chunk(connection, key, now, counts):
         pass
-    for alarm in counts.alarms:
-        log.error("%s", alarm)
     return counts
 
 

@@ -13,6 +13,7 @@ import psycopg
 from pydantic import ValidationError
 
 from rapport import warehouse
+from rapport.alerts import alarm
 from rapport.audiences.recipients import RecipientKey
 from rapport.campaigns.campaign import Campaign
 from rapport.campaigns.conditions import customer_columns
@@ -126,6 +127,7 @@ def anything_due(url: str, *, now: datetime) -> bool:
             or has_bodies(connection)
             or settling.anything_left_behind(connection)
             or settling.anything_to_give_up(connection)
+            or has_bodies(connection)
         )
 
 
@@ -204,7 +206,10 @@ class _Sender:
         return time.monotonic() - self._began > CLAIMING or os.getppid() != self._parent
 
     def look_around(self) -> None:
-        """Take in what came back, and settle what others left; at most every ten seconds."""
+        """Take in what came back; at most every ten seconds, settle what others left."""
+        drained = drain(self._connection, self._key, self.moment())
+        self.counts.accepted += drained.accepted
+        alarm(drained.alarms, self._settings.alert_webhook)
         if time.monotonic() - self._looked < ASKING:
             return
         self._looked = time.monotonic()
