@@ -101,6 +101,13 @@ def test_a_silent_connection_stays_silent(fake: FakeSendGrid, connection: socket
     assert fake.log() == []
 
 
+def test_a_reset_is_seen_as_one(fake: FakeSendGrid, connection: socket.socket) -> None:
+    fake.set_faults(Fault("reset", times=1))
+    connection.sendall(post("anna@mail.example"))
+    with pytest.raises(ConnectionResetError):
+        connection.recv(1)
+
+
 def test_a_paused_fake_answers_when_it_goes_on(fake: FakeSendGrid, connection: socket.socket) -> None:
     fake.pause()
     connection.sendall(post("anna@mail.example"))

@@ -42,6 +42,24 @@ def test_accepts_a_mail_and_logs_each_recipient(client: Client) -> None:
     assert [(asked.status, asked.recipients) for asked in client.fake.requests()] == [(202, 2)]
 
 
+def test_copies_are_recipients_and_arguments_of_the_message_are_everybodys(client: Client) -> None:
+    body = mail("anna@mail.example", custom_args={"shop": "1", "rapport_attempt": "3"})
+    body["personalizations"][0] |= {
+        "cc": [{"email": "ben@mail.example"}],
+        "bcc": [{"email": "c@mail.example"}],
+    }
+    assert client.send(body).status == 202
+    accepted = client.fake.log()
+    assert [(each.header, each.email) for each in accepted] == [
+        ("to", "anna@mail.example"),
+        ("cc", "ben@mail.example"),
+        ("bcc", "c@mail.example"),
+    ]
+    # What a personalization says goes before what the message says.
+    assert accepted[2].custom_args == {"shop": "1", "rapport_message": "m0", "rapport_attempt": "7"}
+    assert len({each.sg_message_id for each in accepted}) == 3
+
+
 def test_sandbox_mode_checks_and_sends_nothing(client: Client) -> None:
     sandbox = {"sandbox_mode": {"enable": True}}
     answer = client.send(mail(mail_settings=sandbox))

@@ -217,6 +217,11 @@ RULES: dict[str, tuple[Body, Body, str | None]] = {
         mail(attachments=[{**FILE, "content": "Hello!"}]),
         "attachments.0.content",
     ),
+    "types of attachments": (
+        mail(attachments=[{**FILE, "type": "text/plain"}]),
+        mail(attachments=[{**FILE, "type": ""}]),
+        "attachments.0.type",
+    ),
     "where attachments are shown": (
         mail(attachments=[{**FILE, "disposition": "inline"}]),
         mail(attachments=[{**FILE, "disposition": "left"}]),
