@@ -70,6 +70,36 @@ def check(files: Sources) -> None:
     raise typer.Exit(1)
 
 
+@delivery_app.command("doctor")
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Check the live domain: SPF, DKIM, DMARC, alignment, answers, unsubscribe host, keys, pulls, proof."""
+    import json
+    from dataclasses import asdict
+
+    from rapport import terminal, warehouse
+    from rapport.delivery.configuration import read_delivery, read_sender
+    from rapport.delivery.doctor import diagnose
+
+    settings = Settings.from_environment()
+    with warehouse.connect(_warehouse(settings), autocommit=True) as connection:
+        findings = diagnose(
+            connection, settings, read_delivery(settings), read_sender(settings), datetime.now(UTC)
+        )
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        rows = terminal.table("Check", last="found")
+        for finding in findings:
+            state = {True: "ok", False: "MEND", None: "open"}[finding.is_ok]
+            words = "\n".join(filter(None, (finding.detail, finding.advice and f"→ {finding.advice}")))
+            rows.add_row(f"{state:<5} {finding.name}", words)
+        terminal.console().print(rows)
+    if any(finding.is_ok is False for finding in findings):
+        raise typer.Exit(1)
+
+
 def _warehouse(settings: Settings) -> str:
     from rapport import warehouse
 
