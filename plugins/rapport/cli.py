@@ -14,6 +14,7 @@ import typer
 from rapport import terminal
 from rapport.audiences.commands import erase, suppressions_app
 from rapport.campaigns.commands import campaign_app, vouchers_app
+from rapport.clock import parse_moment
 from rapport.delivery.commands import delivery_app
 from rapport.delivery.fake_sendgrid.commands import fake_sendgrid
 from rapport.errors import ConfigurationError, RapportError
@@ -74,7 +75,7 @@ def run(
     """Run the whole pipeline once: load, build the customer view, plan campaigns, send what is due."""
     settings = _settings(config)
     if repeat is None:
-        moment = _moment(as_of) if as_of else datetime.now(UTC).replace(microsecond=0)
+        moment = parse_moment(as_of) if as_of else datetime.now(UTC).replace(microsecond=0)
         _run(settings, moment, rebuild)
         return
     from rapport import ledger, warehouse
@@ -218,7 +219,9 @@ def demo_data(
     from rapport.demo import shop
 
     target = folder or _settings().home / "landing"
-    truth = shop.write_shop(target, seed=seed, customers=customers, end=_moment(end) if end else shop.END)
+    truth = shop.write_shop(
+        target, seed=seed, customers=customers, end=parse_moment(end) if end else shop.END
+    )
     print(f"{sum(truth.rows.values()):,} rows in {len(truth.rows)} feeds under {target}")
 
 
@@ -310,11 +313,3 @@ def _settings(config: Path | None = None) -> Settings:
         # The steps read the environment, as they do under a scheduler.
         os.environ["RAPPORT_CONFIG"] = str(config)
     return Settings.from_environment()
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigurationError(f"{text} is no time; it looks like 2026-07-01T06:00:00Z") from None
-    return moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

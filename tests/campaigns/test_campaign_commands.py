@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from campaigns.small_shop import SmallShop
+from rapport import ledger
 from rapport.cli import app
 from rapport.errors import DecisionRefused, InputError
 
@@ -82,3 +83,17 @@ def test_vouchers_are_imported_and_counted(rapport: Rapport, tmp_path: Path) -> 
         "spring: 2 codes added, 0 known already"
     )
     assert rapport("vouchers", "list") == "spring: 2 free, 0 taken"
+
+
+def test_a_plan_says_who_would_get_what_and_who_not(
+    planned: SmallShop, rapport: Rapport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rapport.settings.Settings.dbt_project", planned.settings.dbt_project)
+    with ledger.step(planned.url, planned.run().run_id, "build", "record_memberships"):
+        pass
+    said = rapport("campaign", "plan", "weekly", "--as-of", "2026-07-06T10:00:00Z")
+    assert "weekly/2026-07-06T09:00:00Z 1 of 2 would get it at 2026-07-06 09:00 UTC" in said
+    assert "The others get nothing: no address 1" in said
+    assert "Against weekly/2026-06-29T09:00:00Z (1): 0 are new, 0 are gone" in said
+    assert "anna 2026-07-06 09:00 UTC" in said
+    assert planned.execute("select count(*) from activation.editions") == [(1,)]

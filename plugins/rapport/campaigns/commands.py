@@ -4,12 +4,14 @@ import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rapport import terminal
+from rapport.clock import parse_moment
 from rapport.errors import ConfigurationError, InputError
 from rapport.settings import Settings
 
@@ -77,6 +79,33 @@ def preview(
         page = folder / f"{name}-{number}.html"
         page.write_text(one.rendered.html, encoding="utf-8")
         print(f"Subject: {one.rendered.subject}\nPage:    {page}\n\n{one.rendered.text.rstrip()}")
+
+
+@campaign_app.command()
+def plan(
+    name: OneOrAll = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(help="For this moment, past or to come, e.g. 2026-07-07T08:00:00Z; default: now."),
+    ] = None,
+    people: Annotated[int, typer.Option(min=0, help="How many people of each reason are named.")] = 3,
+) -> None:
+    """Say who would get what and when, who not and why, and change nothing."""
+    from rapport import warehouse
+    from rapport.campaigns.dry_run import dry_run
+    from rapport.campaigns.printing import print_plan
+
+    with _warehouse() as (_, settings):
+        if name is not None:
+            _known(settings, name)
+        moment = parse_moment(as_of) if as_of else datetime.now(UTC)
+        editions = dry_run(warehouse.ensure(settings), settings, moment, name, people=people)
+    out = terminal.console()
+    out.print(f"As of {moment:%Y-%m-%d %H:%M} UTC. Nothing is written or sent.\n")
+    for edition in editions:
+        print_plan(edition, out)
+    if not editions:
+        out.print("No campaign is due and nobody has newly entered a segment that triggers one.")
 
 
 @campaign_app.command("test-send")

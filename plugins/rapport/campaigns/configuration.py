@@ -8,6 +8,7 @@ from typing import NamedTuple
 from rapport.audiences.segments import segment_names
 from rapport.campaigns import templates
 from rapport.campaigns.campaign import Campaign, CampaignFile, Content
+from rapport.campaigns.conditions import condition_mistakes
 from rapport.campaigns.fields import Fields
 from rapport.campaigns.files import FileMistakes, nearest, read_model, shown
 from rapport.delivery.configuration import read_delivery
@@ -73,6 +74,9 @@ def read_campaigns(settings: Settings, fields: Fields | None = None) -> Campaign
 def _read(path: Path, settings: Settings, known: _Known, fields: Fields) -> Campaign:
     file = read_model(path, CampaignFile)
     mistakes = list(_unknown_names(path, file, known))
+    mistakes += [
+        f"{shown(path)}: {mistake}" for mistake in condition_mistakes(file.audience.where, fields.customer)
+    ]
     sources: dict[str, str] = {}
     for mail, content in file.contents.items():
         sources |= _read_content(path, settings, file, mail, content, fields, mistakes)

@@ -11,14 +11,13 @@ from rapport.audiences.recipients import RecipientKey, key_unknown_addresses
 from rapport.campaigns import arms, findings, gate, voucher_stock
 from rapport.campaigns.as_of_tables import as_of_tables, remember
 from rapport.campaigns.campaign import Campaign
-from rapport.campaigns.conditions import customer_columns
 from rapport.campaigns.configuration import read_campaigns
 from rapport.campaigns.edition_plan import EditionPlan, make_plan
 from rapport.campaigns.fields import Fields
 from rapport.campaigns.findings import Findings
 from rapport.campaigns.journeys import mailings
-from rapport.campaigns.planning import edition_name, plan_mistakes
-from rapport.delivery.configuration import Delivery, read_delivery
+from rapport.campaigns.planning import edition_name
+from rapport.delivery.configuration import read_delivery
 from rapport.errors import ConfigurationError
 from rapport.settings import Settings
 
@@ -78,8 +77,9 @@ def dry_run(
         view = ledger.newest_view(connection)
         if view is None:
             raise ConfigurationError("there is no customer view to plan on; `rapport run` builds it")
-        columns = customer_columns(connection)
-        good = _plannable(connection, settings, delivery, columns, campaign)
+        fields = Fields.of(connection)
+        columns = fields.customer
+        good = _plannable(settings, fields, campaign)
         wanted = [
             (one, mailing, slot)
             for one in good
@@ -106,22 +106,14 @@ def dry_run(
     return editions
 
 
-def _plannable(
-    connection: psycopg.Connection,
-    settings: Settings,
-    delivery: Delivery,
-    columns: dict[str, str],
-    campaign: str | None,
-) -> list[Campaign]:
-    campaigns = read_campaigns(settings, Fields.of(connection))
-    wrong = {problem.campaign: problem.sentences for problem in campaigns.problems}
-    wrong |= {
-        one.name: mistakes for one in campaigns.good if (mistakes := plan_mistakes(one, delivery, columns))
-    }
-    named = wrong.get(campaign) if campaign is not None else [s for some in wrong.values() for s in some]
-    if named:
-        raise ConfigurationError("; ".join(named))
-    return [one for one in campaigns.good if one.name not in wrong]
+def _plannable(settings: Settings, fields: Fields, campaign: str | None) -> list[Campaign]:
+    campaigns = read_campaigns(settings, fields)
+    if campaign is None:
+        campaigns.raise_problems()
+    for problem in campaigns.problems:
+        if problem.campaign == campaign:
+            raise ConfigurationError("; ".join(problem.sentences))
+    return campaigns.good
 
 
 def _dry_edition(

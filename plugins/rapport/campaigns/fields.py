@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import psycopg
 from jinja2 import nodes
 
+from rapport.campaigns.conditions import customer_columns
 from rapport.campaigns.files import nearest
 from rapport.delivery.blocks import BLOCKS
 from rapport.delivery.configuration import Sender
@@ -17,9 +18,9 @@ _NAMES = ("customer", "member", "sender", "voucher", *BLOCKS, "unsubscribe_url",
 
 @dataclass(frozen=True)
 class Fields:
-    """Columns of marts.customers, and of each segment's view. Empty: not known yet, not checked."""
+    """Columns of marts.customers with their types, and of each segment's view; where empty, not checked."""
 
-    customer: list[str] = field(default_factory=list)
+    customer: dict[str, str] = field(default_factory=dict)
     segments: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
@@ -27,17 +28,15 @@ class Fields:
         """The columns that the warehouse has now."""
         rows = connection.execute(
             """
-            select table_schema, table_name, array_agg(column_name::text order by ordinal_position)
+            select table_name, array_agg(column_name::text order by ordinal_position)
             from information_schema.columns
-            where
-                (table_schema = 'marts' and table_name = 'customers')
-                or (table_schema = 'segments' and table_name not in ('members', 'memberships'))
-            group by table_schema, table_name
+            where table_schema = 'segments' and table_name not in ('members', 'memberships')
+            group by table_name
             """
         ).fetchall()
         return cls(
-            customer=next((columns for schema, _, columns in rows if schema == "marts"), []),
-            segments={name: columns for schema, name, columns in rows if schema == "segments"},
+            customer=customer_columns(connection),
+            segments=dict(rows),
         )
 
     def mistakes_in(self, source: str, member_segments: Sequence[str]) -> Iterator[tuple[int, str]]:
@@ -47,7 +46,7 @@ class Fields:
             return
         tree = HTML.parse(source)
         known = {
-            "customer": self.customer,
+            "customer": list(self.customer),
             "member": self._common_columns(member_segments),
             "sender": list(Sender.model_fields),
             **{name: list(block.fields) for name, block in BLOCKS.items() if not block.is_list},

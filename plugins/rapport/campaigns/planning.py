@@ -13,11 +13,9 @@ from rapport.audiences.recipients import RecipientKey, ensure_recipients, record
 from rapport.campaigns import arms, findings, gate, voucher_stock
 from rapport.campaigns.approvals import time_out_approvals
 from rapport.campaigns.campaign import Campaign
-from rapport.campaigns.conditions import condition_mistakes, customer_columns
-from rapport.campaigns.configuration import CampaignProblem, read_campaigns
+from rapport.campaigns.configuration import read_campaigns
 from rapport.campaigns.edition_plan import EditionPlan, make_plan
 from rapport.campaigns.fields import Fields
-from rapport.campaigns.files import nearest
 from rapport.campaigns.journeys import Mailing, mailings
 from rapport.delivery.configuration import Delivery, Sender, read_delivery, read_sender
 from rapport.ledger import Run
@@ -67,14 +65,11 @@ def plan_campaigns(url: str, run: Run, settings: Settings) -> list[EditionSummar
         record_withdrawals(connection, key)
         time_out_approvals(connection, run.as_of)
         fault = gate.run_fault(connection, run, settings)
-        campaigns = read_campaigns(settings, Fields.of(connection))
-        columns = customer_columns(connection)
+        fields = Fields.of(connection)
+        campaigns = read_campaigns(settings, fields)
         connection.commit()
-        planning = _Planning(run, sender, delivery, key, columns, fault)
+        planning = _Planning(run, sender, delivery, key, fields.customer, fault)
         for campaign in campaigns.good:
-            if mistakes := plan_mistakes(campaign, delivery, columns):
-                campaigns.problems.append(CampaignProblem(campaign.name, mistakes))
-                continue
             for mailing in mailings(campaign):
                 with connection.transaction():
                     summary = _plan(connection, campaign, mailing, planning)
@@ -82,20 +77,6 @@ def plan_campaigns(url: str, run: Run, settings: Settings) -> list[EditionSummar
                     summaries.append(summary)
     campaigns.raise_problems()
     return summaries
-
-
-def plan_mistakes(campaign: Campaign, delivery: Delivery, columns: Mapping[str, str]) -> list[str]:
-    """What keeps a campaign from being planned on this warehouse, one sentence a mistake.
-
-    Args:
-        columns: of `conditions.customer_columns`.
-    """
-    mistakes = condition_mistakes(campaign.audience.where, columns)
-    if campaign.cap not in delivery.caps:
-        mistakes.append(
-            f"cap: delivery.yml has no class {campaign.cap}{nearest(campaign.cap, list(delivery.caps))}"
-        )
-    return [f"campaigns/{campaign.name}.yml: {mistake}" for mistake in mistakes]
 
 
 def edition_name(campaign: Campaign, mailing: Mailing, slot_at: datetime) -> str:

@@ -2,16 +2,17 @@
 
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from rapport.errors import ConfigurationError, RapportError
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+    from rapport.delivery.fake_sendgrid.behaviour import Behaviour
+    from rapport.delivery.fake_sendgrid.disorder import Disorder
 
-Kind = TypeVar("Kind", bound="DataclassInstance")
+Kind = TypeVar("Kind", "Behaviour", "Disorder")
 
 
 def fake_sendgrid(
@@ -75,7 +76,7 @@ def fake_sendgrid(
 def _numbers(kind: type[Kind], text: str) -> Kind:
     """A record of numbers from text like `bounced=0.02,clicked=0.1`; what is not named keeps its default."""
     names = [each.name for each in fields(kind)]
-    found: dict[str, float] = {}
+    found: dict[str, Any] = {}
     for part in filter(None, text.split(",")):
         name, _, number = part.partition("=")
         if name.strip() not in names:
