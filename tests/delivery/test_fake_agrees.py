@@ -83,6 +83,16 @@ def test_works_with_the_vendors_package(client: Client, caplog: pytest.LogCaptur
     assert (bounces.status_code, bounces.body) == (200, b"[]")
 
 
+def test_the_document_is_asked_and_its_custom_arguments_are_objects() -> None:
+    document = MailDocument(OPENAPI)
+    assert list(document.mistakes(mail(custom_args={"a": "1"}))) == []
+    found = {mistake.field: mistake.message for mistake in document.mistakes(mail("anna", custom_args="a"))}
+    assert found == {
+        "personalizations.0.to.0.email": "Does not match format 'email'",
+        "custom_args": "Invalid type. Expected: object.",
+    }
+
+
 JUNK: list[Any] = [None, True, -1, 2.5, "", "a;b,c\r\n", "ä@ö", [], {}, [[]], [{}], {"x": [None]}, "1" * 300]
 
 

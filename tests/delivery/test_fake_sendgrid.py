@@ -1,13 +1,19 @@
 """The fake SendGrid takes what SendGrid takes, refuses what it refuses, fails as told and forgets nothing."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from delivery.fake_requests import OPENAPI, Client, errors, mail
 from rapport.delivery.fake_sendgrid import FakeSendGrid
+from rapport.delivery.fake_sendgrid.signing import SigningKey
+from rapport.settings import PROJECT
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +109,29 @@ def test_the_log_outlives_a_kill(tmp_path: Path) -> None:
         client.pool.clear()
 
 
+def test_the_command_prints_what_proves_its_events_and_ends_when_told(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    command = [sys.executable, "-m", "rapport", "fake-sendgrid", "--port=0", f"--log={log}", "--fsync"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(PROJECT / "plugins")}
+    ) as process:
+        assert process.stdout is not None
+        first, _, key = (process.stdout.readline() for _ in range(3))
+        port = first.split("127.0.0.1:")[1].split()[0]
+        answer = urllib3.request(
+            "POST",
+            f"http://127.0.0.1:{port}/v3/mail/send",
+            json=mail(),
+            headers={"Authorization": "Bearer SG.any"},
+        )
+        assert answer.status == 202
+        process.terminate()
+        assert process.wait(20) == 0
+    assert "its own rules (no --openapi)" in first
+    assert key.strip() == f"RAPPORT_WEBHOOK_KEYS={SigningKey(log.with_name('log.jsonl.key')).public_key}"
+    assert log.read_text().count('"kind":"accepted"') == 1
+
+
 def test_a_fast_fake_counts(tmp_path: Path) -> None:
     with FakeSendGrid(fast=True) as fake:
         client = Client(fake)
@@ -133,6 +162,13 @@ def test_tells_what_each_recipient_would_get(client: Client) -> None:
         "Hello <b> & {{7*7}} [unsubscribe]",
     )
     assert not anna.is_ambiguous
+
+
+def test_the_longest_tag_is_taken(client: Client) -> None:
+    body = mail(content=[{"type": "text/plain", "value": "-a- x-a-"}])
+    body["personalizations"][0]["substitutions"] = {"-a-": "A", "x-a-": "B"}
+    assert client.send(body).status == 202
+    assert client.fake.mails()[0].text == "A B"
 
 
 @pytest.mark.parametrize(

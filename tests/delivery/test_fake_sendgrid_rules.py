@@ -157,7 +157,7 @@ RULES: dict[str, tuple[Body, Body, str | None]] = {
     ),
     "custom args under 10,000 bytes": (
         one(custom_args={"a": "ä" * 4999}),
-        one(custom_args={"a": "ä" * 5000}),
+        one(custom_args={"ab": "ä" * 4999}),
         "personalizations.0.custom_args",
     ),
     "custom args under 10,000 bytes together": (

@@ -71,7 +71,7 @@ class FakeSendGrid:
             self._options.append("--fast")
         if openapi is not None:
             self._options.append(f"--openapi={openapi}")
-        self._pool = urllib3.PoolManager(retries=False, timeout=60)
+        self._pool = urllib3.PoolManager(retries=False, timeout=600)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -134,7 +134,11 @@ class FakeSendGrid:
         if self._process is not None:
             how(self._process)
             self._process.send_signal(signal.SIGCONT)  # one that is paused would not see its end
-            self._process.wait(30)
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:  # it waits for a webhook
+                self._process.kill()
+                self._process.wait(10)
             for pipe in (self._process.stdin, self._process.stdout):
                 assert pipe is not None
                 pipe.close()
