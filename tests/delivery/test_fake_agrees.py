@@ -96,6 +96,38 @@ def test_the_document_is_asked_and_its_custom_arguments_are_objects() -> None:
 JUNK: list[Any] = [None, True, -1, 2.5, "", "a;b,c\r\n", "ä@ö", [], {}, [[]], [{}], {"x": [None]}, "1" * 300]
 
 
+def everything() -> dict[str, Any]:
+    """A mail that uses every key that there is, but for those that exclude others."""
+    switch = {"enable": False}
+    body = mail(
+        reply_to_list=[{"email": "help@shop.example", "name": "Help"}],
+        headers={"X-Shop": "1"},
+        attachments=[{"content": "SGVsbG8=", "filename": "a.txt", "type": "text/plain", "content_id": "a"}],
+        categories=["news"],
+        custom_args={"shop": "1"},
+        send_at=1_700_000_000,
+        batch_id="a",
+        template_id="13b8f94f",
+        ip_pool_name="news",
+        asm={"group_id": 1, "groups_to_display": [1]},
+        mail_settings={"footer": {"enable": True, "text": "a", "html": "b"}, "sandbox_mode": switch},
+        tracking_settings={
+            "click_tracking": {"enable": True, "enable_text": False},
+            "open_tracking": {"enable": True, "substitution_tag": "%o%"},
+            "subscription_tracking": {"enable": True, "text": "a", "html": "b", "substitution_tag": "%s%"},
+            "ganalytics": {"enable": True, "utm_source": "a", "utm_medium": "b", "utm_campaign": "c"},
+        },
+    )
+    body["personalizations"][0] |= {
+        "cc": [{"email": "ben@mail.example", "name": "Ben"}],
+        "bcc": [{"email": "carl@mail.example"}],
+        "from": {"email": "sales@shop.example"},
+        "subject": "Hello",
+        "send_at": 1_700_000_000,
+    }
+    return body
+
+
 def places(value: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     yield before
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -125,7 +157,7 @@ def spoiled(body: Any, chance: random.Random) -> Any:
 def test_its_own_rules_refuse_what_the_document_refuses() -> None:
     document = MailDocument(OPENAPI)
     chance = random.Random(5)
-    examples = [each["value"] for each in SEND["examples"].values()] + [mail()]
+    examples = [each["value"] for each in SEND["examples"].values()] + [mail(), everything()]
     refused = 0
     for _ in range(3000):
         body = spoiled(chance.choice(examples), chance)

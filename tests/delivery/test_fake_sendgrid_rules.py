@@ -97,6 +97,11 @@ RULES: dict[str, tuple[Body, Body, str | None]] = {
         without("subject", {**mail("a@mail.example", "b@mail.example")}),
         "subject",
     ),
+    "subjects not empty": (
+        one(subject="H"),
+        one(subject=""),
+        "personalizations.0.subject",
+    ),
     "subjects on one line": (
         one(subject="Hello"),
         one(subject="Hello\r\nBcc: x@y.example"),

@@ -47,6 +47,10 @@ def subject(body: Body, now: float) -> Iterator[Mistake]:
             "subject",
         )
     for place, part in _parts(body):
+        if part.get("subject") == "":
+            yield Mistake(
+                "The subject must be a string at least one character in length.", f"{place}subject", "subject"
+            )
         if any(character in part.get("subject", "") for character in "\r\n"):
             yield Mistake("The subject must not contain line breaks.", f"{place}subject", "subject")
 
