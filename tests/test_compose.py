@@ -35,7 +35,7 @@ def test_it_is_a_compose_file() -> None:
 
 
 def test_every_service_is_there_and_started_as_locally() -> None:
-    assert set(ALL) == {"postgres", "redis", "init", "worker", *SERVICES}
+    assert set(ALL) == {"postgres", "redis", "init", "worker", "public", *SERVICES}
     for name, command in SERVICES.items():
         given = ALL[name]["command"]
         assert given == ["airflow", *command] or given[-1].rstrip().endswith(f"exec airflow {command[0]}")
@@ -44,7 +44,7 @@ def test_every_service_is_there_and_started_as_locally() -> None:
 def test_every_variable_is_required_or_has_a_default_and_is_documented() -> None:
     used = re.findall(r"(?<!\$)\$\{([A-Z_]+)(:[?-])?([^}]*)\}", TEXT)
     assert len(used) == len(re.findall(r"(?<!\$)\$(?!\$)", TEXT)), "write ${NAME:?…} or ${NAME:-…}"
-    assert not [name for name, how, what in used if not how or not what]
+    assert not [name for name, how, what in used if not how or (how == ":?" and not what)]
     documented = dict(re.findall(r"^([A-Z_]+)=(.*)$", (PROJECT / ".env.example").read_text(), re.MULTILINE))
     assert {name for name, _, _ in used} == set(documented)
     assert not any(documented.values()), ".env.example names secrets and holds none"
@@ -60,9 +60,12 @@ def test_no_secret_is_written_down(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_only_airflows_pages_are_published_and_only_to_this_machine(name: str) -> None:
-    expected = ["127.0.0.1:${RAPPORT_PORT:-8080}:8080"] if name == "api-server" else []
-    assert ALL[name].get("ports", []) == expected
+def test_only_pages_are_published_and_only_to_this_machine(name: str) -> None:
+    pages = {
+        "api-server": ["127.0.0.1:${RAPPORT_PORT:-8080}:8080"],
+        "public": ["127.0.0.1:${PUBLIC_PORT:-8090}:8090"],
+    }
+    assert ALL[name].get("ports", []) == pages.get(name, [])
     assert "network_mode" not in ALL[name]
 
 
@@ -93,6 +96,19 @@ def test_its_settings_are_the_local_ones(name: str, settings: Settings) -> None:
     assert of_airflow - ITS_OWN <= set(made)
     only_here = {key for key in made if key.startswith("AIRFLOW")} - of_airflow
     assert all(key.startswith("AIRFLOW__CELERY__") for key in only_here)
+
+
+def test_the_public_pages_know_no_secret_but_their_own() -> None:
+    given = ALL["public"]["environment"]
+    assert set(given) == {"RAPPORT_PUBLIC_DATABASE_URL", "RAPPORT_UNSUBSCRIBE_KEYS", "RAPPORT_WEBHOOK_KEYS"}
+    assert "rapport_public_login:" in given["RAPPORT_PUBLIC_DATABASE_URL"]
+    assert (
+        ALL["init"]["environment"].items()
+        >= {"RAPPORT_PUBLIC_DATABASE_URL": given["RAPPORT_PUBLIC_DATABASE_URL"]}.items()
+    )
+    assert [volume for volume in ALL["public"]["volumes"] if not volume.endswith(":ro")] == []
+    assert ALL["public"]["image"] == ALL["init"]["image"]
+    assert ALL["public"]["cap_drop"] == ["ALL"]
 
 
 def test_versions_are_those_that_are_locked(tmp_path: Path) -> None:

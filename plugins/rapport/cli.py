@@ -246,11 +246,10 @@ def serve(
     config: Config = None,
 ) -> None:
     """Serve what the internet may reach: SendGrid's webhook and the unsubscribe links."""
-    import logging
-
     from rapport.public.serve import serve as run_server
 
-    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    if log_level not in ("debug", "info", "warning", "error"):
+        raise typer.BadParameter("it is debug, info, warning or error", param_hint="--log-level")
     run_server(_settings(config), host=host, port=port, proxies=proxies, log_level=log_level)
 
 

@@ -29,6 +29,8 @@ def serve(settings: Settings, *, host: str, port: int, proxies: str, log_level: 
         WarehouseUnavailable: the log-in does not work.
     """
     url = database_url(settings)
+    # From here on: what migrating says is of no use in this log.
+    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     check_login(url)
     recipient_key = _recipient_key(settings)
     if recipient_key is not None:
