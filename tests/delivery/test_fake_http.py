@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 
+import httptools
 import orjson
 import pytest
 import urllib3
 
 from delivery.fake_requests import Client, mail
 from rapport.delivery.fake_sendgrid import FakeSendGrid, Fault
+from rapport.delivery.fake_sendgrid.http_server import Answer, Connection, Request
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +91,14 @@ def test_what_is_no_request_gets_400(connection: socket.socket) -> None:
     connection.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n")
     assert read(connection, 1) == [b"HTTP/1.1 400 Bad Request"]
     assert connection.recv(1) == b""
+
+
+def test_a_fault_of_the_program_is_no_fault_of_the_request() -> None:
+    def fail(request: Request) -> Answer:
+        raise LookupError(request.path)
+
+    with pytest.raises(httptools.HttpParserCallbackError):
+        Connection(fail).data_received(post("anna@mail.example"))
 
 
 def test_a_silent_connection_stays_silent(fake: FakeSendGrid, connection: socket.socket) -> None:

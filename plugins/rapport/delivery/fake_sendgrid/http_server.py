@@ -74,6 +74,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError:
+            raise  # a fault of this program, not of the request: let the event loop tell it and hang up
         except httptools.HttpParserError:
             self._transport.write(_bytes(Answer(400), keep_alive=False))
             self._transport.close()
