@@ -38,7 +38,7 @@ class Webhook:
         headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "SendGrid Event API"}
         headers |= self._key.headers(body, int(now))
         try:
-            status = self._pool.request("POST", self._url, body=body, headers=headers, redirect=False).status
+            status = self._pool.request("POST", self._url, body=body, headers=headers).status
         except urllib3.exceptions.HTTPError:
             status = None
         self._note({"at": now, "to": self._url, "events": len(events), "status": status})
