@@ -25,6 +25,7 @@ STEP_NAMES = {
     "record_memberships": "Noting who entered and left each segment",
     "plan_campaigns": "Planning campaigns",
     "send_due": "Sending what is due",
+    "pull_suppressions": "Taking over SendGrid's opt-outs",
     "tidy": "Removing what is old",
 }
 
@@ -103,9 +104,11 @@ def summary(report: Report, *, mailbox: Path, out: Console) -> None:
         out.print()
         _sent_before(report.campaigns, out)
     mails = sum(1 for _ in (mailbox / "new").iterdir()) if (mailbox / "new").is_dir() else 0
-    out.print(
-        f"Mailbox: {mails:,} e-mails in {mailbox} (a Maildir; any mail program can open it)", soft_wrap=True
-    )
+    if mails:
+        out.print(
+            f"Mailbox: {mails:,} e-mails in {mailbox} (a Maildir; any mail program can open it)",
+            soft_wrap=True,
+        )
 
 
 def headline(report: Report) -> Text:
@@ -124,7 +127,7 @@ def headline(report: Report) -> Text:
 def table(title: str, *numbers: str, last: str | None = None) -> Table:
     """A table of the house: a name, numbers, and a last column of words."""
     made = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    made.add_column(title, min_width=24)
+    made.add_column(title, min_width=24, overflow="fold")
     for number in numbers:
         made.add_column(number, justify="right")
     if last is not None:
