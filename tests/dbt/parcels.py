@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 import psycopg
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rapport import ledger, warehouse
@@ -58,18 +59,18 @@ def split(
             dealt = [dealer.randrange(len(folders)) for _ in range(table.num_rows)]
             for number, folder in enumerate(folders):
                 rows = [row for row, part in enumerate(dealt) if part == number]
-                _place(folder, path).write_bytes(b"")
-                pq.write_table(table.take(rows), _place(folder, path))
+                if rows:
+                    pq.write_table(table.take(pa.array(rows, pa.int64())), _place(folder, path))
             continue
         content = path.read_bytes()
         lines = (gzip.decompress(content) if path.suffix == ".gz" else content).splitlines(keepends=True)
         head = 1 if ".csv" in path.name else 0
         dealt = [dealer.randrange(len(folders)) for _ in lines[head:]]
         for number, folder in enumerate(folders):
-            part = b"".join(
-                [*lines[:head], *(line for line, to in zip(lines[head:], dealt, strict=True) if to == number)]
-            )
-            _place(folder, path).write_bytes(gzip.compress(part) if path.suffix == ".gz" else part)
+            rest = [line for line, to in zip(lines[head:], dealt, strict=True) if to == number]
+            if rest:  # an empty file would be refused
+                part = b"".join([*lines[:head], *rest])
+                _place(folder, path).write_bytes(gzip.compress(part) if path.suffix == ".gz" else part)
 
 
 def load(settings: Settings, parcel: Path) -> None:
