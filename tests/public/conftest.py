@@ -14,14 +14,25 @@ from rapport.public.login import ensure_login
 
 
 @pytest.fixture
-def public_url(warehouse_url: str) -> Iterator[str]:
-    """The log-in of the public pages to a warehouse that knows Anna, who gets news and offers."""
+def login(warehouse_url: str) -> Iterator[str]:
+    """The log-in of the public pages."""
     parts = urlsplit(warehouse_url)
     name = f"web_{secrets.token_hex(4)}"
     url = parts._replace(netloc=f"{name}:p%40ss@{parts.netloc.rpartition('@')[2]}").geturl()
     with warehouse.connect(warehouse_url, autocommit=True) as owner:
         roles.ensure(owner)
         ensure_login(warehouse_url, url)
+        database = owner.info.dbname
+        yield url
+        for role in (name, *(f"{database}_{role}" for role in ("reader", "marketer", "pipeline", "public"))):
+            owner.execute(sql.SQL("drop owned by {} cascade").format(sql.Identifier(role)))
+            owner.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
+
+
+@pytest.fixture
+def public_url(login: str, warehouse_url: str) -> str:
+    """The log-in of the public pages to a warehouse that knows Anna, who gets news and offers."""
+    with warehouse.connect(warehouse_url, autocommit=True) as owner:
         KEY.verify(owner)
         owner.execute("create table marts.customers (customer_id text, email text)")
         owner.execute(
@@ -36,20 +47,12 @@ def public_url(warehouse_url: str) -> Iterator[str]:
             "insert into activation.recipients values (%s, %s, 'anna@mail.example')",
             [KEY.key_of("anna@mail.example"), KEY.key_id],
         )
-        for topic, channel, granted in (
-            ("news", "email", True),
-            ("offers", "email", True),
-            ("sms", "sms", True),
-        ):
+        for topic, channel in (("news", "email"), ("offers", "email"), ("sms", "sms")):
             owner.execute(
-                "insert into marts.consents values ('anna@mail.example', %s, %s, %s, null, null)",
-                [channel, topic, granted],
+                "insert into marts.consents values ('anna@mail.example', %s, %s, true, null, null)",
+                [channel, topic],
             )
-        database = owner.info.dbname
-        yield url
-        for role in (name, *(f"{database}_{role}" for role in ("reader", "marketer", "pipeline", "public"))):
-            owner.execute(sql.SQL("drop owned by {} cascade").format(sql.Identifier(role)))
-            owner.execute(sql.SQL("drop role {}").format(sql.Identifier(role)))
+    return login
 
 
 @pytest.fixture
