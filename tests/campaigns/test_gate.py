@@ -84,7 +84,9 @@ def test_the_longest_and_the_emptiest_records_are_among_those_rendered(
 ) -> None:
     monkeypatch.setattr("rapport.campaigns.gate.SAMPLE", 4)
     monkeypatch.setattr("rapport.campaigns.gate.EXTREMES", 1)
-    letter(shop, "{% if customer.order_count == 77 %}{{ customer.country }}{% endif %}")
+    letter(
+        shop, "{% if customer.order_count == 77 %}{{ customer.country }}{{ customer.last_name }}{% endif %}"
+    )
     crowd(shop, 50)
     shop.execute("update marts.customers set first_name = 'Al', last_name = 'Ba', country = 'DE'")
     shop.execute(

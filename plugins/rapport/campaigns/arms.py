@@ -121,6 +121,7 @@ def store(connection: psycopg.Connection, campaign: Campaign, edition_id: str) -
         select '*', recipient_key, customer_id, global_arm, null, %(edition)s, due_at
         from plan
         where global_arm is not null
+        order by 1, 2
         on conflict do nothing
         """,
         {"campaign": campaign.name, "edition": edition_id},

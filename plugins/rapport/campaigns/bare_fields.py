@@ -19,6 +19,16 @@ def bare_fields(*sources: str) -> set[Field]:
     return {field for source in sources for field in _written(HTML.parse(source).body)}
 
 
+def used_fields(*sources: str) -> set[Field]:
+    """(record, column) of each field of customer and member that is named anywhere."""
+    return {
+        field
+        for source in sources
+        for node in HTML.parse(source).find_all((nodes.Getattr, nodes.Getitem))
+        if (field := _field(node)) is not None
+    }
+
+
 def _written(body: list[nodes.Node]) -> Iterator[Field]:
     for node in body:
         if isinstance(node, nodes.Output):

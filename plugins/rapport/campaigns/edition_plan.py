@@ -1,7 +1,8 @@
 """The temporary table `plan`: everybody an edition considers, with what they get and when, or why not.
 
-Three tables in turn, so that the server knows their sizes: who is considered, at which address, what becomes
-of them. Nothing but temporary tables is written; who plans for real copies `plan` into activation.messages.
+Four tables in turn, so that the server knows their sizes: who is considered, for whom it is meant, at which
+address, what becomes of them. Nothing but temporary tables is written; who plans for real copies `plan` into
+activation.messages.
 """
 
 from collections.abc import Mapping
@@ -63,71 +64,82 @@ class EditionPlan:
         }
 
 
-_ADDRESSED = """
-insert into addressed
-with judged as (
-    select
-        subject.customer_id,
-        subject.entered_at,
-        subject.base_at,
-        customers.email,
-        {zone} as zone,
-        case when subject.is_late then 'too_late' else {not_meant} end as reason,
-        {last_active_at} as last_active_at
-    from (select *, {since} as since, %(edition)s::text as edition_id from candidates) as subject
-    left join {customers} as customers on subject.customer_id = customers.customer_id
-),
+_MEANT = """
+insert into meant
+select
+    subject.customer_id,
+    subject.entered_at,
+    subject.base_at,
+    {zone},
+    customers.email,
+    {last_active_at},
+    case when subject.is_late then 'too_late' else {not_meant} end
+from (select *, {since} as since, %(edition)s::text as edition_id from candidates) as subject
+left join {customers} as customers on subject.customer_id = customers.customer_id
+"""
 
-consenting as (
-    select email, confirmed_at, granted_at
-    from {consents}
-    where
-        channel = 'email'
-        and topic = %(topic)s
-        and is_granted
-        and (not %(double_opt_in)s or confirmed_at is not null)
-        and (expires_at > %(slot_at)s) is not false
+# Joined by address and topic wherever it is asked: a few candidates look theirs up, a million are hashed.
+_CONSENT = """
+    {email} = consents.email
+    and consents.channel = 'email'
+    and consents.topic = %(topic)s
+    and consents.is_granted
+    and (not %(double_opt_in)s or consents.confirmed_at is not null)
+    and (consents.expires_at > %(slot_at)s) is not false
+"""
+
+_ADDRESSED = (
+    """
+insert into addressed
+with own_addresses as (
+    select meant.*, consents.email as consenting, consents.confirmed_at, consents.granted_at
+    from meant
+    left join {consents} as consents on """
+    + _CONSENT.replace("{email}", "meant.email")
+    + """
 ),
 
 -- Consent belongs to an address: it is the first of the customer's own that holds it, never another's.
 other_addresses as (
-    select distinct on (judged.customer_id)
-        judged.customer_id, consenting.email, consenting.confirmed_at, consenting.granted_at
-    from judged
-    left join consenting as own on judged.email = own.email
+    select distinct on (own_addresses.customer_id)
+        own_addresses.customer_id, consents.email as consenting, consents.confirmed_at, consents.granted_at
+    from own_addresses
     inner join identity.identifiers
-        on judged.customer_id = identifiers.customer_id and identifiers.kind = 'email'
-    inner join consenting on identifiers.value = consenting.email
-    where own.email is null
-    order by judged.customer_id, identifiers.last_seen_at desc, identifiers.value
+        on own_addresses.customer_id = identifiers.customer_id and identifiers.kind = 'email'
+    inner join {consents} as consents on """
+    + _CONSENT.replace("{email}", "identifiers.value")
+    + """
+    where own_addresses.consenting is null
+    order by own_addresses.customer_id, identifiers.last_seen_at desc, identifiers.value
 ),
 
-due as ({due})
+due as materialized ({due})
 
 select
-    judged.customer_id,
-    judged.entered_at,
+    own_addresses.customer_id,
+    own_addresses.entered_at,
     recipients.recipient_key,
-    coalesce(consenting.email, other_addresses.email) is not null,
-    coalesce(consenting.confirmed_at, other_addresses.confirmed_at),
+    coalesce(own_addresses.consenting, other_addresses.consenting) is not null,
+    coalesce(own_addresses.confirmed_at, other_addresses.confirmed_at),
     due.due_at,
-    greatest(judged.last_active_at, consenting.granted_at, other_addresses.granted_at),
-    judged.reason
-from judged
-inner join due on judged.base_at = due.base_at and judged.zone = due.zone
-left join consenting on judged.email = consenting.email
-left join other_addresses on judged.customer_id = other_addresses.customer_id
+    greatest(own_addresses.last_active_at, own_addresses.granted_at, other_addresses.granted_at),
+    own_addresses.reason
+from own_addresses
+inner join due on own_addresses.base_at = due.base_at and own_addresses.zone = due.zone
+left join other_addresses on own_addresses.customer_id = other_addresses.customer_id
 left join {recipients} as recipients
-    on coalesce(consenting.email, other_addresses.email, judged.email) = recipients.email
+    on coalesce(own_addresses.consenting, other_addresses.consenting, own_addresses.email) = recipients.email
 """
+)
 
 _PLAN = """
 insert into plan
 with suppressed as (
-    select recipient_key, max(suppressed_at) as suppressed_at
-    from {suppressions}
-    where topic in (%(topic)s, 'all')
-    group by recipient_key
+    select addressed.customer_id, max(suppressions.suppressed_at) as suppressed_at
+    from addressed
+    inner join {suppressions} as suppressions on addressed.recipient_key = suppressions.recipient_key
+    where suppressions.topic in (%(topic)s, 'all')
+    group by addressed.customer_id
 ),
 
 recent as (
@@ -137,7 +149,7 @@ recent as (
     inner join {messages} as messages on addressed.recipient_key = messages.recipient_key
     inner join {editions} as editions on messages.edition_id = editions.edition_id
     where
-        messages.state in ('planned', 'sending', 'uncertain', 'accepted')
+        messages.state in {live}
         and messages.due_at > addressed.due_at - %(cap_per)s::interval
         and messages.due_at < addressed.due_at + %(cap_per)s::interval
         and messages.edition_id <> %(edition)s
@@ -145,7 +157,7 @@ recent as (
     group by addressed.customer_id
 ),
 
-got_it as (
+got_it as not materialized (
     -- Who was held out counts like who got it, else the two arms would drift apart.
     select messages.recipient_key, messages.customer_id, messages.due_at
     from {messages} as messages
@@ -197,13 +209,13 @@ told as (
         coalesce(recent.messages, 0) >= %(cap_messages)s as is_capped,
         had_it.customer_id is not null as has_had_it
     from addressed
-    left join suppressed on addressed.recipient_key = suppressed.recipient_key
+    left join suppressed on addressed.customer_id = suppressed.customer_id
     left join in_edition on addressed.recipient_key = in_edition.recipient_key
     left join recent on addressed.customer_id = recent.customer_id
     left join had_it on addressed.customer_id = had_it.customer_id
 ),
 
-judged as (
+judged as materialized (
     select
         customer_id,
         entered_at,
@@ -245,11 +257,16 @@ from armed
 """
 
 _TABLES = """
-drop table if exists pg_temp.candidates, pg_temp.addressed, pg_temp.plan;
+drop table if exists pg_temp.candidates, pg_temp.meant, pg_temp.addressed, pg_temp.plan;
 
 create temp table candidates (
     customer_id text primary key, entered_at timestamptz, base_at timestamptz not null,
     is_late boolean not null
+) on commit drop;
+
+create temp table meant (
+    customer_id text not null, entered_at timestamptz, base_at timestamptz not null, zone text not null,
+    email text, last_active_at timestamptz, reason text
 ) on commit drop;
 
 create temp table addressed (
@@ -279,15 +296,20 @@ def make_plan(connection: psycopg.Connection, edition: EditionPlan) -> int:
         return 0
     not_meant, values = reason_not_meant(edition.campaign, edition.columns, edition.tables)
     since = "entered_at" if edition.campaign.trigger.entering else "null::timestamptz"
-    statement = sql.SQL(_ADDRESSED).format(
+    statement = sql.SQL(_MEANT).format(
         not_meant=not_meant,
         since=sql.SQL(since),
         zone=recipient_hours.zone_sql(edition.campaign),
-        due=recipient_hours.due_sql(edition.campaign),
         last_active_at=_last_active(edition, tables),
         **tables,
     )
-    connection.execute(statement, parameters | values | recipient_hours.parameters(edition.campaign))
+    connection.execute(statement, parameters | values)
+    connection.execute("analyze meant")
+    if edition.campaign.window is not None:
+        parameters |= recipient_hours.parameters(edition.campaign)
+        parameters["zones"] = recipient_hours.known_zones(connection)
+    due = recipient_hours.due_sql(edition.campaign)
+    connection.execute(sql.SQL(_ADDRESSED).format(due=due, **tables), parameters)
     connection.execute("analyze addressed")
     connection.execute(
         sql.SQL(_PLAN).format(

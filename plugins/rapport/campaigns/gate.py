@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from rapport.campaigns.bare_fields import bare_fields
+from rapport.campaigns.bare_fields import bare_fields, used_fields
 from rapport.campaigns.campaign import Campaign
 from rapport.campaigns.edition_plan import EditionPlan
 from rapport.campaigns.links import link_fault
@@ -194,11 +194,9 @@ def _broken_mails(
 
 def _sample(connection: psycopg.Connection, edition: EditionPlan) -> list[UUID]:
     """Up to SAMPLE planned messages: of each variant the longest names and the emptiest records, then any."""
-    columns = [
-        column
-        for column, data_type in edition.columns.items()
-        if data_type == "text" and column not in ("customer_id", "email")
-    ]
+    campaign = edition.campaign
+    used = {field for mail in campaign.contents for field in used_fields(*campaign.mail(*mail))}
+    columns = [column for column in edition.columns if ("customer", column) in used]
     names: list[sql.Composable] = [sql.Identifier("customers", column) for column in columns]
     names = names or [sql.SQL("null::text")]
     rows = connection.execute(

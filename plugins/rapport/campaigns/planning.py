@@ -261,6 +261,7 @@ def _write_messages(connection: psycopg.Connection, edition: EditionPlan) -> Non
             message_id, %(edition)s, %(campaign)s, customer_id, recipient_key, entered_at, state,
             state_reason, due_at, expires_at, arm, variant
         from plan
+        order by recipient_key
         """,
         names,
     )

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import psycopg
 from psycopg import sql
 
 from rapport.campaigns import recipient_hours
@@ -57,7 +56,7 @@ with located as (
 ),
 
 -- Once for each zone, not for each person: the way through the changes of the clocks is long.
-allowed as (
+allowed as materialized (
     select
         zone,
         activation.next_allowed(%(moment)s, zone, %(opens)s, %(closes)s, %(days)s::int[]) as allowed_at
@@ -142,17 +141,12 @@ def out_of_hours(campaign: Campaign, moment: datetime, zones: Sequence[str]) -> 
     None: there is no window.
 
     Args:
-        zones: of `known_zones`.
+        zones: of `recipient_hours.known_zones`.
     """
     if campaign.window is None:
         return None
     values = {"moment": moment, "zones": list(zones), **recipient_hours.parameters(campaign)}
     return sql.SQL(_OUT_OF_HOURS).format(), values
-
-
-def known_zones(connection: psycopg.Connection) -> list[str]:
-    """The time zones that the server knows; to ask takes it a tenth of a second."""
-    return [name for (name,) in connection.execute("select name from pg_timezone_names")]
 
 
 def in_service_hold(campaign: Campaign, trouble: ServiceTrouble, moment: datetime) -> Query | None:

@@ -260,7 +260,7 @@ class Claiming:
         transport: the name of the one that the attempts go through.
         sender: the advisory lock of the calling process.
         columns: of `conditions.customer_columns`.
-        zones: of `rechecks.known_zones`; needed where the campaign has a window.
+        zones: of `recipient_hours.known_zones`; needed where the campaign has a window.
     """
 
     edition_id: str

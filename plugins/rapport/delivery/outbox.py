@@ -17,7 +17,7 @@ from rapport.alerts import alarm
 from rapport.audiences.recipients import RecipientKey
 from rapport.campaigns.campaign import Campaign
 from rapport.campaigns.conditions import customer_columns
-from rapport.campaigns.rechecks import known_zones
+from rapport.campaigns.recipient_hours import known_zones
 from rapport.delivery import breaker, rate, settling
 from rapport.delivery.addresses import campaign_fields
 from rapport.delivery.chunks import Due, Worker, due_messages, render
