@@ -42,7 +42,7 @@ def send_in_processes(url: str, settings: Settings, *, now: datetime, processes:
     Raises:
         RapportError: what stopped one of them, once all have ended.
     """
-    started = [_start(url, settings, now, Worker(number, processes)) for number in range(processes)]
+    started = [start(url, settings, now, Worker(number, processes)) for number in range(processes)]
     outcomes = [_outcome(process) for process in started]
     counts = SendCounts()
     for outcome in outcomes:
@@ -73,7 +73,7 @@ def _are_many(url: str, now: datetime) -> bool:
     return row is not None and int(row[0]) > FEW
 
 
-def _start(url: str, settings: Settings, now: datetime, worker: Worker) -> subprocess.Popen[str]:
+def start(url: str, settings: Settings, now: datetime, worker: Worker) -> subprocess.Popen[str]:
     """What it is to do goes through a pipe: the command line can be read by everybody on the machine."""
     process = subprocess.Popen(
         [sys.executable, "-m", "rapport.delivery.senders"],
