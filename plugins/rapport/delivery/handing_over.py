@@ -62,6 +62,7 @@ class Handing:
         self._threads = ThreadPoolExecutor(transport.in_flight, thread_name_prefix="rapport-send")
         self._suspects: list[tuple[Parcel, Answer]] = []
         self._ended: list[Ended] = []
+        self._may_have_failed = True  # another sender's requests, just before
 
     def add(self, parcels: Sequence[Parcel]) -> None:
         """Hand these over when it is their turn."""
@@ -236,7 +237,8 @@ class Handing:
             return
         failed = sum(one.outcome in ("uncertain", "unknown") for one in ended)
         answered = sum(one.outcome in ("accepted", "rejected") for one in ended)
-        if failed or answered:
+        if failed or (answered and self._may_have_failed):
+            self._may_have_failed = failed > 0
             in_a_row = rate.count_failures(self._connection, self._transport.name, failed, answered)
             if in_a_row >= LONGEST_FAILURE and not self.is_held:
                 self._hold(f"{in_a_row} requests in a row got no answer that says what became of them")

@@ -1,0 +1,183 @@
+"""SMTP against a server of aiosmtpd: what its replies mean, and one connection for all mails."""
+
+import email
+import email.policy
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, Envelope, Session
+
+from campaigns.small_shop import SmallShop
+from delivery.live_shop import LiveShop
+from rapport.delivery.configuration import Smtp
+from rapport.delivery.outbox import SendCounts, send_due
+from rapport.delivery.transports.smtp import SmtpServer
+from rapport.errors import ConfigurationError
+
+Reply = Callable[[str], str]
+
+
+class Handler:
+    """Keeps what it is given. `to` and `data` give the reply to an address or to a mail for it."""
+
+    def __init__(self, to: Reply, data: Reply) -> None:
+        self.mails: list[tuple[str, bytes]] = []
+        self.connections: set[Any] = set()
+        self._to, self._data = to, data
+
+    async def handle_RCPT(  # noqa: N802
+        self, server: Any, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        self.connections.add(session.peer)
+        if (reply := self._to(address)) == "250 OK":
+            envelope.rcpt_tos.append(address)
+        return reply
+
+    async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        (address,) = envelope.rcpt_tos
+        reply = self._data(address)
+        if reply == "drop":
+            server.transport.abort()
+        if reply in ("250 OK", "drop"):
+            assert isinstance(envelope.content, bytes)
+            self.mails.append((address, envelope.content))
+        return reply
+
+
+def fine(address: str) -> str:
+    return "250 OK"
+
+
+@contextmanager
+def smtp_server(to: Reply = fine, data: Reply = fine, **options: Any) -> Iterator[tuple[Handler, int]]:
+    handler = Handler(to, data)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    controller = Controller(handler, hostname="127.0.0.1", port=port, **options)
+    controller.start()
+    try:
+        yield handler, port
+    finally:
+        controller.stop()
+
+
+@pytest.fixture
+def planned(shop: SmallShop, live: LiveShop) -> LiveShop:
+    """Four people who are to get mail."""
+    live.people(4)
+    return live
+
+
+def send(live: LiveShop, port: int, **settings: str) -> SendCounts:
+    live.shop.write(
+        "delivery.yml",
+        f"transport: smtp\nper_second: 1000\nsmtp: {{host: 127.0.0.1, port: {port}, security: none}}",
+    )
+    return send_due(
+        live.shop.url,
+        replace(live.shop.settings, **settings),
+        now=datetime.now(UTC),  # type: ignore[arg-type]
+    )
+
+
+def test_mails_arrive_whole_over_one_connection(planned: LiveShop) -> None:
+    with smtp_server() as (server, port):
+        assert send(planned, port).accepted == 4
+        assert send(planned, port).accepted == 0
+    assert planned.states() == {"accepted": 4}
+    assert len(server.connections) == 1
+    assert sorted(address for address, _ in server.mails) == [f"c{n}@mail.example" for n in (1, 2, 3, 4)]
+    parsed = email.message_from_bytes(server.mails[0][1], policy=email.policy.default)
+    assert parsed["To"] == server.mails[0][0]
+    assert "List-Unsubscribe" in parsed
+    assert b"\r\n" in server.mails[0][1]
+
+
+def test_a_refused_address_is_rejected_and_the_others_get_it(planned: LiveShop) -> None:
+    with smtp_server(to=lambda address: "550 no such user" if address.startswith("c2") else "250 OK") as (
+        _,
+        port,
+    ):
+        counts = send(planned, port)
+    assert (counts.accepted, counts.rejected) == (3, 1)
+    assert planned.shop.messages()["c2"] == ("rejected", "refused: 550")
+
+
+def test_who_is_refused_for_now_is_tried_again(planned: LiveShop) -> None:
+    replies = iter(["451 later"])
+    with smtp_server(to=lambda address: next(replies, "250 OK")) as (server, port):
+        assert send(planned, port).returned == 1
+        assert planned.states() == {"accepted": 3, "planned": 1}
+        send(planned, port)
+    assert planned.states() == {"accepted": 4}
+    assert len(server.mails) == 4
+
+
+def test_a_mail_that_is_cut_off_is_unknown_at_once_and_not_sent_again(planned: LiveShop) -> None:
+    with smtp_server(data=lambda address: "drop" if address.startswith("c3") else "250 OK") as (server, port):
+        assert send(planned, port).uncertain == 1
+        send(planned, port)
+    assert planned.states() == {"accepted": 3, "unknown": 1}
+    assert len(server.mails) == len(dict(server.mails)) == 4
+
+
+def test_a_refused_log_in_holds_the_campaign(planned: LiveShop) -> None:
+    def refuse(*_: Any) -> AuthResult:
+        return AuthResult(success=False, handled=False)
+
+    with smtp_server(authenticator=refuse, auth_require_tls=False) as (_, port):
+        send(planned, port, smtp_user="me", smtp_password="wrong")
+    assert planned.states() == {"planned": 4}
+    assert planned.edition() == ("held", "sending: 535 the log-in is refused")
+
+
+def test_a_log_in_is_used_and_its_password_is_in_no_log(
+    planned: LiveShop, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen = []
+
+    def accept(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        seen.append((data.login, data.password))
+        return AuthResult(success=True)
+
+    with (
+        caplog.at_level(logging.DEBUG, "rapport"),
+        smtp_server(authenticator=accept, auth_require_tls=False) as (_, port),
+    ):
+        assert send(planned, port, smtp_user="me", smtp_password="secret-word").accepted == 4
+    assert seen == [(b"me", b"secret-word")]
+    assert "secret-word" not in caplog.text
+
+
+def test_a_server_that_is_not_there_leaves_all_planned(planned: LiveShop) -> None:
+    assert send(planned, 9).accepted == 0
+    assert planned.states() == {"planned": 4}
+
+
+def test_unencrypted_only_on_this_machine(shop: SmallShop) -> None:
+    with pytest.raises(ConfigurationError, match=r"none is for 127\.0\.0\.1 alone"):
+        SmtpServer(Smtp(host="mail.example", security="none"), shop.settings)
+
+
+def test_lines_that_begin_with_a_dot_arrive_as_they_are(planned: LiveShop) -> None:
+    planned.shop.execute(
+        """
+        update activation.editions set specification = jsonb_set(
+            specification, '{sender,postal_address}', '".5 Dot Street"'
+        )
+        """
+    )
+    with smtp_server() as (server, port):
+        send(planned, port)
+    text = email.message_from_bytes(server.mails[0][1], policy=email.policy.default).get_body(("plain",))
+    assert text is not None
+    assert ".5 Dot Street" in text.get_content()
+    assert "..5" not in text.get_content()
