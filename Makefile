@@ -13,7 +13,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down test test-long docs check check-style check-types check-sql check-dbt check-files \
-	format lock bench bench-landing bench-customer
+	format lock bench bench-landing bench-customer \
+	bench-delivery
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -77,6 +78,9 @@ bench-landing: $(VENV)/.testing ## loading against COPY, pandas and dlt, in full
 
 bench-customer: $(VENV)/.testing ## the customer view: real shop, ten times its history, identity
 	@$(BIN)/python benchmarks/customer_view.py
+
+bench-delivery: $(VENV)/.testing ## sending, planning and events in full size (about ten minutes)
+	@$(BIN)/python benchmarks/delivery.py
 
 bench: $(VENV)/.testing ## each benchmark, with its ratio to a peer or a limit
 	@for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark" || exit 1; done

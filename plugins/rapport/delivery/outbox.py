@@ -124,7 +124,6 @@ def anything_due(url: str, *, now: datetime) -> bool:
         ).fetchone()
         return (
             (row is not None and bool(row[0]))
-            or has_bodies(connection)
             or settling.anything_left_behind(connection)
             or settling.anything_to_give_up(connection)
             or has_bodies(connection)
@@ -206,17 +205,19 @@ class _Sender:
         return time.monotonic() - self._began > CLAIMING or os.getppid() != self._parent
 
     def look_around(self) -> None:
-        """Take in what came back; at most every ten seconds, settle what others left."""
-        drained = drain(self._connection, self._key, self.moment())
-        self.counts.accepted += drained.accepted
-        alarm(drained.alarms, self._settings.alert_webhook)
+        """Take in what came back, and settle what others left; at most every ten seconds."""
         if time.monotonic() - self._looked < ASKING:
             return
         self._looked = time.monotonic()
+        self._drain()
         local = self._transport if self._transport.is_idempotent else None
-        drain(self._connection, self._key, datetime.now(UTC))
         self.counts.accepted += settling.settle(self._connection, local)
         settling.give_up_waiting(self._connection)
+
+    def _drain(self) -> None:
+        drained = drain(self._connection, self._key, self.moment())
+        self.counts.accepted += drained.accepted
+        alarm(drained.alarms, self._settings.alert_webhook)
 
     def send(self, edition: Edition) -> None:
         """Send what of an edition is due and may leave now."""
@@ -272,7 +273,7 @@ class _Sender:
                 return
             if not self._take_tokens(len(mails), handing):
                 return
-            drain(self._connection, self._key, datetime.now(UTC))
+            self._drain()
             handing.add(self._claim(claiming, due, mails, share))
             while handing.is_busy and not self.is_late:
                 handing.step()
