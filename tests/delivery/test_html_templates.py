@@ -82,6 +82,10 @@ def test_an_outlook_comment_stays() -> None:
         ("<{{ customer.x }}>a</p>", "may not name a tag"),
         ("<textarea>{% if customer.x %}a{% endif %}</textarea>", "cannot stand there"),
         ("<!-- {{ customer.x }} -->", "may not stand in an HTML comment"),
+        (
+            "<img srcset='{{ customer.x }}' src='https://a.example/a' alt='' width='1'>",
+            "may not stand in a srcset",
+        ),
         ("<style>{{ customer.x }}</style>", "may not stand in <style>"),
         ("<base href='https://x.example'><p>a</p>", "<base> has no place"),
         ("<meta http-equiv='Refresh' content='0; url=https://x.example'>", "lead its reader elsewhere"),

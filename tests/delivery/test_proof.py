@@ -88,7 +88,7 @@ def test_opens_are_seen_only_of_who_consents_to_that(live: LiveShop) -> None:
             email, 'email', 'seen',
             number > 10,
             case when number > 20 then now() - interval '2 days' end,
-            case when number <= 30 then now() - interval '1 day' end
+            case when number between 21 and 30 then now() - interval '1 day' end
         from (select email, replace(customer_id, 'c', '')::int as number from marts.customers) as people
         """
     )

@@ -15,7 +15,7 @@ from markupsafe import escape
 
 from delivery.sendgrid_substitution import Received, received
 from delivery.shaped_mails import SENDER, compiled, context
-from rapport.delivery.faults import RenderError
+from rapport.delivery.faults import RenderError, TemplateMistakes
 from rapport.delivery.mime import Mail
 from rapport.delivery.rendering import MailTemplate, Rendered
 from rapport.delivery.shapes import ShapedMail, escaped
@@ -221,6 +221,38 @@ def test_data_that_does_not_fit_is_refused_as_in_plain_rendering(
         with pytest.raises(RenderError) as raised:
             render(context(0, **fields))
         assert sentence in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("construct", "sentence"),
+    [
+        ("{% filter upper %}{{ customer.first_name }}{% endfilter %}", "{% filter %} is not allowed"),
+        (
+            "{% set name %}{{ customer.first_name }}{% endset %}{{ name | length }}",
+            "{% set %} is not allowed",
+        ),
+        ("{% set name = customer.first_name %}{{ name }}", "{% set %} is not allowed"),
+        ("{% macro name() %}{{ customer.first_name }}{% endmacro %}{{ name() | upper }}", "not allowed"),
+        ("{% call name() %}{{ customer.first_name }}{% endcall %}", "not allowed"),
+        ("{% for item in customer.cards recursive %}{{ loop(item) }}{% endfor %}", "not allowed"),
+        ("{% block name %}{{ customer.first_name }}{% endblock %}", "{% block %} is not allowed"),
+        ("{{ self.name() | upper }}", "calls are not allowed"),
+    ],
+)
+def test_what_would_work_on_what_was_written_is_refused(construct: str, sentence: str) -> None:
+    with pytest.raises(TemplateMistakes, match=re.escape(sentence)):
+        compiled(construct)
+
+
+def test_filters_loops_and_conditions_see_data_and_never_a_tag() -> None:
+    template = compiled(
+        "<p>{{ customer.first_name | length }} {{ customer.first_name | upper | truncate(9) }}"
+        "{% if customer.first_name == 'Anna 0' %} it is her{% endif %}</p>"
+    )
+    rendered = shape(template)
+    assert isinstance(rendered, ShapedMail)
+    assert rendered.values[1:3] == ["6", "ANNA 0"]
+    assert "it is her" in rendered.html
 
 
 def test_shells_are_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:

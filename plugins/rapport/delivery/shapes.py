@@ -20,7 +20,7 @@ from rapport.delivery.faults import RenderError
 from rapport.delivery.sandbox import LARGEST_OUTPUT, RENDERING_FAULTS, MailEnvironment, written
 
 MOST_PIECES = 4_000
-MOST_SHELLS = 10_000
+MOST_SHELLS = 2_000  # some kilobytes each
 
 Piece = str | None
 """A text of the shell; None: a slot."""

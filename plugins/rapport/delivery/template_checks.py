@@ -12,6 +12,7 @@ LARGEST_DOCUMENT = 100_000  # bytes; Gmail cuts a mail off behind 102 KB, its un
 LONGEST_PREHEADER = 150  # characters beside its expressions; inboxes show about 100
 
 _REFUSED = ("script", "iframe", "object", "embed", "form", "base")
+_NO_DATA = ("srcset", "formaction", "ping", "poster", "data", "xlink:href", "content", "style")
 _NEEDED = {
     "unsubscribe_url": '{% include "footer.mjml" %} has it',
     "sender.postal_address": '{% include "footer.mjml" %} has it',
@@ -97,7 +98,7 @@ def _unsafe_attributes(hidden: Hidden, element: lxml_html.HtmlElement) -> Iterat
             yield "an expression may not stand in a tag outside a quoted value"
         elif name.startswith("on"):
             yield f"{name} has no place in a mail"
-        elif name == "style" and numbers:
-            yield f"{hidden.expressions[numbers[0]]} may not stand in a style"
+        elif name in _NO_DATA and numbers:
+            yield f"{hidden.expressions[numbers[0]]} may not stand in a {name}"
         elif name in URL_ATTRIBUTES:
             yield from mistakes_in_address(hidden, name, value.strip())
