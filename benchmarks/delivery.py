@@ -1,6 +1,6 @@
-"""Sending, planning and taking events in: how fast, in how much memory, and against whom.
+"""Sending, rendering, planning and taking events in: how fast, in how much memory, and against whom.
 
-`python benchmarks/delivery.py [--small] [sending] [planning] [events]`; all parts in full size take about ten
+`python benchmarks/delivery.py [--small] [sending] [rendering] [planning] [events]`; all parts in full size take about ten
 minutes on two cores.
 """
 
@@ -14,8 +14,12 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(PROJECT / "plugins"), str(PROJECT / "benchmarks")]
 
-PARTS = ("sending", "planning", "events")
-SMALL = {"RAPPORT_BENCH_EVENTS": "20000", "RAPPORT_BENCH_CANDIDATES": "50000"}
+PARTS = ("sending", "rendering", "planning", "events")
+SMALL = {
+    "RAPPORT_BENCH_EVENTS": "20000",
+    "RAPPORT_BENCH_CANDIDATES": "50000",
+    "RAPPORT_BENCH_MAILS": "500",
+}
 
 
 def main() -> int:
