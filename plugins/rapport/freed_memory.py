@@ -1,4 +1,8 @@
-"""Memory that was freed goes back to the system, which otherwise happens late or never."""
+"""Memory that was freed goes back to the system, which otherwise happens late or never.
+
+The steps of `rapport run` follow one another in one process; what one has freed is the next one's. It takes
+some tenths of a second: for steps that have moved rows.
+"""
 
 import ctypes
 import gc

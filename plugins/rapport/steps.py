@@ -83,6 +83,8 @@ def _load_feed(settings: Settings, url: str, dag: str, feed: "Feed", run_id: int
             record.rows_loaded = counts.rows_loaded
             record.rows_duplicate = counts.rows_duplicate
             record.rows_rejected = counts.rows_rejected
+    if counts.rows_read:
+        freed_memory.give_back()
 
 
 def _load_progress() -> "LoadProgress":
@@ -136,6 +138,8 @@ def build_layer(dag: str, layer: str, run_id: int) -> None:
         ledger.record_tests(url, run_id, layer, result.tests)
         record.rows_out = result.rows
         result.raise_failures()
+    if result.rows:
+        freed_memory.give_back()
 
 
 def resolve_identity(dag: str, run_id: int) -> None:
@@ -274,8 +278,6 @@ def _recorded(url: str, run_id: int | None, dag: str, name: str) -> Iterator[Ste
         with ledger.step(url, run_id, dag, name) as record:
             yield record
     finally:
-        # Steps of one process follow one another; what one has freed is the next one's.
-        freed_memory.give_back()
         for watcher in watchers:
             if record is not None:
                 watcher(dag, name, record)
