@@ -1,7 +1,7 @@
 """Sending, rendering, planning and taking events in: how fast, in how much memory, and against whom.
 
-`python benchmarks/delivery.py [--small] [sending] [rendering] [planning] [events]`; all parts in full size take about ten
-minutes on two cores.
+`python benchmarks/delivery.py [--small] [sending] [rendering] [planning] [events]`; all parts in full size
+take about ten minutes on two cores.
 """
 
 import argparse

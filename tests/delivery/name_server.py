@@ -30,14 +30,15 @@ def name_server(zone: Zone) -> Iterator[dns.resolver.Resolver]:
         thread.join(timeout=5)
 
 
-def silent_resolver() -> dns.resolver.Resolver:
-    """A resolver whose server never answers."""
-    resolver = dns.resolver.Resolver(configure=False)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        resolver.port = nobody.getsockname()[1]
-    resolver.nameservers = ["127.0.0.1"]
-    return resolver
+@contextmanager
+def silent_resolver() -> Iterator[dns.resolver.Resolver]:
+    """A resolver whose server takes questions and never answers."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        resolver = dns.resolver.Resolver(configure=False)
+        resolver.nameservers = ["127.0.0.1"]
+        resolver.port = server.getsockname()[1]
+        yield resolver
 
 
 def _serve(server: socket.socket, zone: Zone) -> None:
