@@ -132,6 +132,8 @@ def test_a_paused_fake_answers_when_it_goes_on(fake: FakeSendGrid, connection: s
 def test_a_paused_fake_can_be_ended() -> None:
     with FakeSendGrid() as fake:
         fake.pause()
+        began = time.monotonic()
+    assert time.monotonic() - began < 8  # of ten seconds' patience
 
 
 def test_only_this_machine_gets_in(fake: FakeSendGrid) -> None:
