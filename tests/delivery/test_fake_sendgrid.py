@@ -110,11 +110,10 @@ def test_the_log_outlives_a_kill(tmp_path: Path) -> None:
 
 
 def test_the_command_prints_what_proves_its_events_and_ends_when_told(tmp_path: Path) -> None:
-    log = tmp_path / "log.jsonl"
-    command = [sys.executable, "-m", "rapport", "fake-sendgrid", "--port=0", f"--log={log}", "--fsync"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(PROJECT / "plugins")}
-    ) as process:
+    log = tmp_path / "fake-sendgrid.jsonl"
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "plugins"), "RAPPORT_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "rapport", "fake-sendgrid", "--port=0", "--fsync"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         first, _, key = (process.stdout.readline() for _ in range(3))
         port = first.split("127.0.0.1:")[1].split()[0]
@@ -128,7 +127,7 @@ def test_the_command_prints_what_proves_its_events_and_ends_when_told(tmp_path: 
         process.terminate()
         assert process.wait(20) == 0
     assert "its own rules (no --openapi)" in first
-    assert key.strip() == f"RAPPORT_WEBHOOK_KEYS={SigningKey(log.with_name('log.jsonl.key')).public_key}"
+    assert key.strip() == f"RAPPORT_WEBHOOK_KEYS={SigningKey(log.with_suffix('.jsonl.key')).public_key}"
     assert log.read_text().count('"kind":"accepted"') == 1
 
 

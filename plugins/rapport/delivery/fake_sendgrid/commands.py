@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from rapport.errors import ConfigurationError, RapportError
+from rapport.settings import Settings
 
 if TYPE_CHECKING:
     from rapport.delivery.fake_sendgrid.behaviour import Behaviour
@@ -17,7 +18,9 @@ Kind = TypeVar("Kind", "Behaviour", "Disorder")
 
 def fake_sendgrid(
     port: Annotated[int, typer.Option(help="On 127.0.0.1; 0 takes a free one.")] = 8025,
-    log: Annotated[Path, typer.Option(help="Its log: lines of JSON.")] = Path("fake-sendgrid.jsonl"),
+    log: Annotated[
+        Path | None, typer.Option(help="Its log; default: fake-sendgrid.jsonl under $RAPPORT_HOME.")
+    ] = None,
     openapi: Annotated[
         Path | None, typer.Option(help="SendGrid's tsg_mail_v3.json, to check requests against.")
     ] = None,
@@ -51,10 +54,11 @@ def fake_sendgrid(
     from rapport.delivery.fake_sendgrid.fast import FastFake
     from rapport.delivery.fake_sendgrid.serving import serve
 
+    file = log if log is not None else Settings.from_environment().home / "fake-sendgrid.jsonl"
     rehearsal = None
     if events_to is not None:
         rehearsal = Rehearsal(events_to, _numbers(Behaviour, behaviour), _numbers(Disorder, disorder))
-    options = Options(log, key, openapi, seed, fsync, True, per_minute, signing_key, rehearsal)
+    options = Options(file, key, openapi, seed, fsync, True, per_minute, signing_key, rehearsal)
     fake: Fake | FastFake = FastFake(key) if fast else Fake(options)
 
     def ready(port: int) -> None:
@@ -66,7 +70,7 @@ def fake_sendgrid(
         )
         if isinstance(fake, Fake) and not end_with_stdin:
             print(
-                f"Its log is {log}. Its events are proven by\nRAPPORT_WEBHOOK_KEYS={fake.public_key}",
+                f"Its log is {file}. Its events are proven by\nRAPPORT_WEBHOOK_KEYS={fake.public_key}",
                 flush=True,
             )
 
