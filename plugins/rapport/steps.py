@@ -209,10 +209,13 @@ def plan_campaigns(dag: str, run_id: int | None) -> None:
 
 def send_due(dag: str, run_id: int | None, now: datetime) -> None:
     """Send what is approved and due. Leaves a step only where something was sent or went wrong."""
+    from rapport.campaigns.approvals import time_out_approvals
     from rapport.delivery import outbox, senders
 
     settings = Settings.from_environment()
     url = warehouse.ensure(settings)
+    with warehouse.connect(url) as connection:
+        time_out_approvals(connection, now)
     if run_id is None and not outbox.anything_due(url, now=now):
         return
     with _recorded(url, run_id, dag, "send_due") as record:
@@ -253,19 +256,26 @@ def tidy(dag: str, run_id: int | None, now: datetime) -> str:
 
     A run as of the past removes what was old then, one as of the future what is old by the clock.
     """
+    from rapport.campaigns import forgetting
     from rapport.landing import retention
 
     settings = Settings.from_environment()
     url = warehouse.ensure(settings)
     now = min(now, datetime.now(UTC))
     with warehouse.connect(url, autocommit=True) as connection:
-        if not retention.anything_old(connection, settings, now) and not change_notes.any_needless(
-            connection
+        if (
+            not retention.anything_old(connection, settings, now)
+            and not change_notes.any_needless(connection)
+            and not forgetting.any_skipped_long_ago(connection, now)
         ):
             return retention.Tidied().sentence()
         with _recorded(url, run_id, dag, "tidy") as record:
             tidied = retention.tidy(connection, settings, now)
-            record.message = replace(tidied, notes=change_notes.remove_needless(connection)).sentence()
+            record.message = replace(
+                tidied,
+                notes=change_notes.remove_needless(connection),
+                skipped_messages=forgetting.forget_skipped(connection, now),
+            ).sentence()
     return record.message
 
 

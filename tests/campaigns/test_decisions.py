@@ -47,6 +47,15 @@ def test_an_approval_names_the_plan_that_it_is_for(awaiting: SmallShop) -> None:
     ]
 
 
+def test_an_approval_comes_in_time_or_not_at_all(awaiting: SmallShop) -> None:
+    with warehouse.connect(awaiting.url) as connection:
+        connection.execute("update activation.editions set planned_at = now() - interval '24 hours'")
+        with pytest.raises(DecisionRefused, match="was to be approved within its campaign's approval_within"):
+            decisions.approve(connection, EDITION, edition_hash(awaiting), by="mia", through="page")
+        connection.execute("update activation.editions set planned_at = now() - interval '23 hours'")
+        decisions.approve(connection, EDITION, edition_hash(awaiting), by="mia", through="page")
+
+
 def test_what_awaits_no_approval_cannot_be_approved(awaiting: SmallShop) -> None:
     awaiting.execute("update activation.editions set state = 'held'")
     with warehouse.connect(awaiting.url) as connection:

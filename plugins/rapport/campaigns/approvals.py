@@ -29,15 +29,18 @@ def time_out_approvals(connection: psycopg.Connection, now: datetime) -> list[st
     return editions
 
 
-def withdraw(connection: psycopg.Connection, editions: Sequence[str], reason: str) -> None:
-    """Cancel what is planned of editions that are given up; where one sent nothing, forget its arms."""
-    connection.execute(
+def withdraw(connection: psycopg.Connection, editions: Sequence[str], reason: str) -> int:
+    """Cancel what is planned of editions that are given up; where one sent nothing, forget its arms.
+
+    Returns how many messages were cancelled.
+    """
+    cancelled = connection.execute(
         """
         update activation.messages set state = 'cancelled', state_reason = %s
         where edition_id = any(%s) and state = 'planned'
         """,
         [reason, list(editions)],
-    )
+    ).rowcount
     connection.execute(
         """
         delete from activation.arms
@@ -50,3 +53,4 @@ def withdraw(connection: psycopg.Connection, editions: Sequence[str], reason: st
         """,
         [list(editions)],
     )
+    return cancelled

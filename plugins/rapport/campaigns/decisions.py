@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import psycopg
 
+from rapport.campaigns.approvals import withdraw
 from rapport.errors import DecisionRefused
 
 Through = Literal["page", "command", "task"]
@@ -21,8 +22,8 @@ def approve(
     """Let an edition that awaits approval be sent, as it was planned under `edition_hash`.
 
     Raises:
-        DecisionRefused: there is no such edition, it awaits no approval, or it was planned afresh since the
-            person saw it.
+        DecisionRefused: there is no such edition, it awaits no approval, it was planned afresh since the
+            person saw it, or too long ago.
     """
     with connection.transaction():
         edition = _locked(connection, edition_id)
@@ -33,6 +34,11 @@ def approve(
         if edition["edition_hash"] != edition_hash:
             raise DecisionRefused(
                 f"edition {edition_id} was planned afresh since you saw it; look at it again, then decide"
+            )
+        if edition["is_too_late"]:
+            raise DecisionRefused(
+                f"edition {edition_id} was to be approved within its campaign's approval_within of being "
+                "planned; it is not sent, the next edition can be"
             )
         _record(connection, edition, "approved", by, through, comment)
         connection.execute(
@@ -75,13 +81,7 @@ def reject(
             """,
             [edition_id],
         )
-        return connection.execute(
-            """
-            update activation.messages set state = 'cancelled', state_reason = 'by_hand'
-            where edition_id = %s and state = 'planned'
-            """,
-            [edition_id],
-        ).rowcount
+        return withdraw(connection, [edition_id], "by_hand")
 
 
 def pause(
@@ -133,12 +133,18 @@ def resume(connection: psycopg.Connection, campaign: str | None, *, by: str) -> 
 
 def _locked(connection: psycopg.Connection, edition_id: str) -> dict[str, Any]:
     row = connection.execute(
-        "select edition_id, state, edition_hash from activation.editions where edition_id = %s for update",
+        """
+        select
+            edition_id, state, edition_hash,
+            planned_at + (specification #>> '{campaign,approval_within}')::interval <= now()
+        from activation.editions where edition_id = %s
+        for update
+        """,
         [edition_id],
     ).fetchone()
     if row is None:
         raise DecisionRefused(f"there is no edition {edition_id}; `rapport campaign status` lists them")
-    return dict(zip(("edition_id", "state", "edition_hash"), row, strict=True))
+    return dict(zip(("edition_id", "state", "edition_hash", "is_too_late"), row, strict=True))
 
 
 def _record(

@@ -60,13 +60,16 @@ class LandingFile(BaseModel):
 
 @dataclass(frozen=True)
 class Tidied:
-    """What was removed. `partitions` are months of web_events, as 2024-01; `notes` those of change_notes."""
+    """What was removed. `partitions` are months of web_events, as 2024-01; `notes` those of change_notes,
+    `skipped_messages` those of campaigns.forgetting.
+    """
 
     kept_files: int = 0
     kept_bytes: int = 0
     rejected_rows: int = 0
     partitions: tuple[str, ...] = ()
     notes: int = 0
+    skipped_messages: int = 0
 
     def sentence(self) -> str:
         """What was removed, for people."""
@@ -79,6 +82,8 @@ class Tidied:
             parts.append(f"visits of {', '.join(self.partitions)}")
         if self.notes:
             parts.append(f"{self.notes:,} notes of changes that no run needs any more")
+        if self.skipped_messages:
+            parts.append(f"{self.skipped_messages:,} rows of people whom a campaign skipped")
         return f"removed {', '.join(parts)}" if parts else "nothing was old enough to be removed"
 
 
