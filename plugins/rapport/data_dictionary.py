@@ -16,6 +16,7 @@ SCHEMAS = {
     "marts": "What marketers and analysts query.",
     "reporting": "The marts without personal data, for everyone who need not see it.",
     "segments": "Who is in which segment now, and why.",
+    "activation": "What campaigns are credited with; the tables of planning and sending stand beside it.",
 }
 _HEAD = """# Data dictionary
 

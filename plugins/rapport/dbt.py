@@ -19,7 +19,13 @@ from rapport.settings import Settings
 # that completes what it reads.
 LAYERS: dict[str, list[str]] = {
     "staging": ["path:models/staging", "path:models/intermediate/identity"],
-    "marts": ["path:seeds", "path:models/intermediate", "path:models/marts", "path:models/reporting"],
+    "marts": [
+        "path:seeds",
+        "path:models/intermediate",
+        "path:models/marts",
+        "path:models/activation",
+        "path:models/reporting",
+    ],
     "segments": ["path:models/segments"],
 }
 EXCLUDED: dict[str, list[str]] = {"marts": ["path:models/intermediate/identity"]}

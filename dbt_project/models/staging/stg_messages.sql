@@ -12,7 +12,9 @@ select
     messages.message_id,
     messages.campaign,
     messages.edition_id,
+    messages.variant,
     coalesce(redirects.customer_id, messages.customer_id) as customer_id,
+    messages.due_at,
     messages.accepted_at
 from messages
 left join redirects on messages.customer_id = redirects.old_customer_id

@@ -147,6 +147,19 @@ def status(name: OneOrAll = None) -> None:
     print_editions(rows, terminal.console())
 
 
+@campaign_app.command("results")
+def show_results(
+    name: Annotated[str, typer.Argument(help="The campaign; '*': all together, against the holdout of all.")],
+) -> None:
+    """Show what became of a campaign's mails, and what it changed against those who were held out."""
+    from rapport.campaigns.results import results
+    from rapport.campaigns.results_printing import print_results
+
+    with _warehouse() as (connection, _):
+        found = results(connection, name, datetime.now(UTC))
+    print_results(found, terminal.console())
+
+
 @campaign_app.command()
 def approve(edition: Edition, by: By = None, comment: Comment = None) -> None:
     """Let an edition that awaits approval be sent as it is planned now."""

@@ -15,7 +15,7 @@ touched as (
         bool_or(event = 'clicked') as is_clicked,
         max(occurred_at) as last_touched_at
     from events
-    where event in ('opened', 'clicked') and is_human
+    where is_human
     group by message_id
 ),
 

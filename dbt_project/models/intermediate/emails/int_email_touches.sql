@@ -5,7 +5,13 @@ with messages as (
 ),
 
 events as (
+    select * from {{ ref('stg_message_events') }}
+    where event = 'delivered'
+),
+
+judged as (
     select * from {{ ref('int_judged_events') }}
+    where is_human
 ),
 
 -- Of what a person does often, the first time; what a machine opens nobody has opened.
@@ -15,7 +21,13 @@ firsts as (
         event,
         min(occurred_at) as happened_at
     from events
-    where event = 'delivered' or (event in ('opened', 'clicked') and is_human)
+    group by message_id, event
+    union all
+    select
+        message_id,
+        event,
+        min(occurred_at) as happened_at
+    from judged
     group by message_id, event
 ),
 

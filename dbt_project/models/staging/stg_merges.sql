@@ -1,0 +1,4 @@
+select
+    old_customer_id,
+    customer_id
+from {{ source('identity', 'merges') }}

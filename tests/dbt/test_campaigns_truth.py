@@ -1,0 +1,244 @@
+"""What campaigns did and changed, built in two steps, against a count in pandas."""
+
+import secrets
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pandas as pd
+import parcels
+import psycopg
+import pytest
+from campaign_count import Shop
+from campaign_rows import DAY, Maker
+from parcels import BuiltShop
+from psycopg.rows import dict_row
+
+from rapport import warehouse
+from rapport.demo.shop import END
+from rapport.embedded_postgres import EmbeddedPostgres
+from rapport.settings import PROJECT, Settings
+
+AS_OF = END + 2 * DAY
+
+
+@pytest.fixture(scope="module")
+def mailed_shop(
+    built_shop: BuiltShop, postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A copy of the shop that has sent three campaigns' mails, brought up to date twice meanwhile."""
+    database = f"mailed_{secrets.token_hex(6)}"
+    home = tmp_path_factory.mktemp("mailed_shop")
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as admin:
+        admin.execute(f"create database {database} template {built_shop.url.rsplit('/', 1)[1].split('?')[0]}")
+        url = postgres.url(database)
+        try:
+            _send(url, Settings(home, PROJECT / "config", url, None, None))
+            yield url
+        finally:
+            admin.execute(f"drop database {database} with (force)")
+
+
+def _send(url: str, settings: Settings) -> None:
+    with warehouse.connect(url) as connection:
+        people = [one for (one,) in connection.execute("select customer_id from marts.customers order by 1")]
+        last_run = connection.execute("select max(run_id) from ops.runs").fetchone()
+        assert last_run is not None
+        make = Maker(people, last_run[0], seed=3)
+        first = [
+            make.edition("letter", END - 120 * DAY),
+            make.edition("letter", END - 113 * DAY),
+            make.edition("win_back", END - 60 * DAY),
+            make.edition("path", END - 40 * DAY, step="one"),
+            make.edition("letter", END - 10 * DAY, state="sending"),
+            make.edition("letter", END - 3 * DAY, state="held", is_sent=False),
+        ]
+        for rows in first:
+            late = [event for event in rows.events if event["event"] in ("clicked", "unsubscribed")]
+            rows.events = [event for event in rows.events if event not in late]
+            rows.insert(connection)
+            rows.events = late
+        # Somebody from before the first run, who turned out to be a customer of today.
+        doubled = first[2].arms[0]["customer_id"]
+        connection.execute(
+            """
+            insert into identity.customers
+            select 'c_00000000000000000000', kind, source, 'old ' || value, first_batch_id, first_seen_at,
+                created_run_id
+            from identity.customers where customer_id = %s
+            """,
+            [doubled],
+        )
+        connection.execute(
+            "insert into identity.merges values ('c_00000000000000000000', %s, %s)", [doubled, last_run[0]]
+        )
+    parcels.build(settings, END + DAY)
+    with warehouse.connect(url) as connection:
+        second = [
+            make.edition("letter", END + DAY / 2),
+            make.edition("path", END - 37 * DAY, step="two"),
+            make.edition("win_back", END - 2 * DAY, state="cancelled", is_sent=False),
+            make.edition("letter", END + 5 * DAY),
+        ]
+        for rows in [*second, *first]:
+            rows.insert(connection)
+        # What was under way is known by now; the merged customer had been given the other arm.
+        connection.execute(
+            """
+            update activation.messages set state = 'accepted', accepted_at = %s
+            where state in ('uncertain', 'unknown') and campaign = 'win_back'
+            """,
+            [END + DAY],
+        )
+        connection.execute(
+            """
+            insert into activation.arms (campaign, recipient_key, customer_id, arm, edition_id, due_at)
+            select campaign, 'old key', 'c_00000000000000000000',
+                case arm when 'holdout' then 'treatment' else 'holdout' end, edition_id, due_at
+            from activation.arms where customer_id = %s and campaign = 'win_back'
+            """,
+            [doubled],
+        )
+        connection.execute(
+            """
+            insert into activation.arms (campaign, recipient_key, customer_id, arm, edition_id, due_at)
+            select '*', recipient_key, customer_id, arm, edition_id, due_at
+            from activation.arms where campaign = 'letter'
+            """
+        )
+    parcels.build(settings, AS_OF)
+
+
+@pytest.fixture(scope="module")
+def shop(mailed_shop: str) -> Iterator[Shop]:
+    with warehouse.connect(mailed_shop) as connection:
+        yield Shop(connection, pd.Timestamp(AS_OF))
+
+
+def rows_of(shop: Shop, table: str) -> list[dict[str, Any]]:
+    with shop.connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(f"select * from {table}").fetchall()  # type: ignore[arg-type]
+
+
+def test_performance_counts_what_pandas_counts(shop: Shop) -> None:
+    built = {}
+    for row in rows_of(shop, "marts.campaign_performance"):
+        counts = {
+            name.removesuffix("_count"): value for name, value in row.items() if name.endswith("_count")
+        }
+        counts["net_revenue"] = round(float(row["net_revenue"]), 2)
+        key = (row["edition_id"], row["variant"], row["day"])
+        built[key] = {name: value for name, value in counts.items() if value}
+    wanted = {
+        key: {
+            name: round(float(value), 2) if name == "net_revenue" else value
+            for name, value in row.items()
+            if value
+        }
+        for key, row in shop.performance().items()
+    }
+    assert built == wanted
+    seen = {name for row in wanted.values() for name in row}
+    assert {
+        "clicked",
+        "clicked_by_machines",
+        "bounced_soft",
+        "converted",
+        "skipped_holdout",
+        "waiting",
+    } <= seen
+
+
+def test_lift_sums_what_pandas_sums(shop: Shop) -> None:
+    built = {}
+    for row in rows_of(shop, "marts.campaign_lift"):
+        variance = row["capped_revenue_variance"]
+        built[row["campaign"], row["period_number"], row["arm"], row["variant"]] = {
+            "customer_count": row["customer_count"],
+            "converted_count": row["converted_count"],
+            "buyer_count": row["buyer_count"],
+            "net_revenue": round(float(row["net_revenue"]), 2),
+            "mean": round(row["mean_capped_revenue"], 6),
+            "variance": round(variance, 3) if variance is not None else None,
+            "cap": round(float(row["revenue_cap"]), 4),
+            "left_out": row["left_out_count"],
+            "settles_at": pd.Timestamp(row["settles_at"]),
+        }
+    wanted = shop.lift()
+    assert {key: (built.get(key), row) for key, row in wanted.items() if built.get(key) != row} == {}
+    assert len(built) == len(wanted)
+    assert {key[1] for key in built} == {1, 2}
+    assert {row["left_out"] for row in built.values()} == {0, 1}
+
+
+def test_anna_is_told_why(shop: Shop) -> None:
+    skipped, holdout = (
+        shop.messages[shop.messages.state_reason == reason].iloc[0] for reason in ("suppressed", "holdout")
+    )
+    for message, sentence in (
+        (skipped, "the address must not be written to"),
+        (holdout, "in the share that gets nothing, to see what the campaign earns"),
+    ):
+        told = shop.connection.execute(
+            "select what_became_of_it from marts.message_history where customer_id = %s and edition_id = %s",
+            [message.person, message.edition_id],
+        ).fetchall()
+        assert told == [(sentence,)]
+
+
+def test_history_has_every_message_once_and_no_address(shop: Shop) -> None:
+    every = shop.connection.execute("select count(*) from activation.messages").fetchone()
+    told = shop.connection.execute(
+        "select count(*), count(distinct message_id) from marts.message_history"
+    ).fetchone()
+    assert every is not None
+    assert told == (every[0], every[0])
+
+
+def test_somebodys_history_is_found_by_index(shop: Shop) -> None:
+    # So few messages are read whole; with these the planner shows which index a million would be found by.
+    for method in ("seqscan", "hashjoin", "mergejoin"):
+        shop.connection.execute(f"set local enable_{method} = off")  # type: ignore[arg-type]
+    plan = shop.connection.execute(
+        "explain select * from marts.message_history where customer_id = 'c_1'"
+    ).fetchall()
+    shop.connection.rollback()
+    text = "\n".join(line for (line,) in plan)
+    assert "messages_of_customer" in text, text
+
+
+def test_the_last_click_before_an_order_takes_it(shop: Shop) -> None:
+    built = {
+        (row["edition_id"], row["variant"], row["day"]): row["order_count"]
+        for row in rows_of(shop, "activation.last_touch_revenue")
+    }
+    assert sum(built.values()) > 0
+    assert built == last_touch(shop)
+
+
+def last_touch(shop: Shop) -> dict[tuple[Any, ...], int]:
+    human = rows_of(shop, "intermediate.int_judged_events where is_human and event = 'clicked'")
+    messages = shop.messages[shop.messages.state == "accepted"].set_index("message_id")
+    touches = [
+        (messages.person[one["message_id"]], pd.Timestamp(one["occurred_at"]), one["message_id"])
+        for one in human
+        if one["message_id"] in messages.index
+    ]
+    found: dict[tuple[Any, ...], int] = {}
+    for order in shop.orders.dropna(subset=["customer_id"]).itertuples():
+        before = [
+            (at, message)
+            for person, at, message in touches
+            if person == order.customer_id
+            and at <= order.ordered_at
+            and at > order.ordered_at - timedelta(days=7)
+        ]
+        if before:
+            message = messages.loc[max(before, key=lambda one: one[0])[1]]
+            key = (
+                message.edition_id,
+                message.variant if isinstance(message.variant, str) else None,
+                order.ordered_at.date(),
+            )
+            found[key] = found.get(key, 0) + 1
+    return found
