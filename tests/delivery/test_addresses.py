@@ -89,8 +89,8 @@ def test_whatever_the_data_is_host_and_number_of_fields_stay(value: str) -> None
 
 
 def test_what_an_author_has_encoded_is_not_encoded_again() -> None:
-    inner = '<a href="https://a.example/{{ customer.x | urlencode }}">x</a>'
-    assert links(inner, None, x="a b")[0] == "https://a.example/a%20b"
+    inner = '<a href="https://a.example/{{ customer.x | urlencode }}?q={{ customer.x | urlencode }}">x</a>'
+    assert links(inner, None, x="a b")[0] == "https://a.example/a%20b?q=a%20b"
 
 
 def test_clicks_on_the_unsubscribe_link_alone_are_not_counted() -> None:

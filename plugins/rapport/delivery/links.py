@@ -53,7 +53,7 @@ def with_safe_addresses(hidden: Hidden, document: str, fields: str | None) -> tu
             kind = _start(hidden, address)
             unsubscribes = unsubscribes or kind == "unsubscribe"
             _encode(hidden, address, expressions)
-            if fields and name.lower() in ("a", "area") and kind != "unsubscribe":
+            if fields and name.lower() in ("a", "area"):
                 number = hidden.words(address)[0] if kind == "whole" else None
                 if number is not None:
                     expressions[number] = _piped(expressions[number], f"_with_fields({fields!r})")
