@@ -37,6 +37,13 @@ BLOCKS = [
     "</li>{% else %}<li>Nothing for {{ customer.name }}</li>{% endfor %}</ul>",
     "{% for item in customer.items %}{% for tag in item.tags %}<p>{{ tag }} of {{ item.name }}</p>"
     "{% endfor %}{% endfor %}",
+    "{% if customer.flag %}<p>same</p>{% else %}<p>same</p>{% endif %}{% if customer.flag %}{% endif %}",
+    '<div style="display:none">{% for item in customer.items %}{{ item.name }}{% endfor %}</div>',
+    "{% for item in customer.items if item.flag %}<p>{{ item.name }}</p>{% endfor %}"
+    "{% for item in customer.items %}<p>{{ loop.revindex }} {{ item.name }}</p>{% endfor %}",
+    '{% for item in customer.items %}<p><a href="https://shop.example/{{ item.name }}">{% if item.flag %}'
+    "{{ customer.name }}{% elif customer.flag %}{{ item.name }}{% else %}{{ loop.index }}{% endif %}</a></p>"
+    "{% for item in item.tags %}<p>{{ item }}</p>{% else %}<p>{{ item.name }}</p>{% endfor %}{% endfor %}",
     "<p>{{ 'yes' if customer.flag else customer.name }} {{ sender.name }} {{ customer.items | length }}</p>",
 ]
 

@@ -13,9 +13,10 @@ from rapport.delivery.faults import TemplateMistakes
 from rapport.delivery.hiding import Hidden, hide
 from rapport.delivery.links import with_safe_addresses
 from rapport.delivery.sandbox import BoundTemplate, MailEnvironment, mistakes_in
-from rapport.delivery.shapes import NoShell, ShapedMail, Shapes
+from rapport.delivery.shapes import ShapedMail, Shapes
 from rapport.delivery.template_checks import mistakes_in_document, mistakes_in_preheader
 from rapport.delivery.text_part import text_source
+from rapport.delivery.traced import NoShell
 
 HTML = MailEnvironment(is_html=True)
 TEXT = MailEnvironment(is_html=False)
