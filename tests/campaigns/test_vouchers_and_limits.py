@@ -118,8 +118,26 @@ def test_the_days_maximum_counts_the_editions_before_and_keeps_the_window(shop: 
     for name in PEOPLE[3:]:
         shop.add(name)
     shop.plan(MONDAY + DAY)
-    thursday = datetime.fromisoformat("2026-07-02T07:00Z")  # 9:00 in Berlin, when the window opens
+    thursday = MONDAY + 3 * DAY
     assert due(shop) == {MONDAY: 2, MONDAY + DAY: 2, thursday: 1}
+
+
+def test_who_waits_for_the_next_day_waits_for_their_own_hours_too(shop: SmallShop) -> None:
+    """On Sunday the clocks in Berlin go back: a day of 24 hours later 9:00 has not come yet."""
+    shop.write(
+        "campaigns/weekly.yml",
+        WEEKLY.replace("0 9 * * 1", "0 7 * * 6")
+        + "limits: {per_day: 1}\n"
+        + "window: {opens: '09:00', closes: '10:00', fallback_time_zone: Europe/Berlin}\n",
+    )
+    for name in PEOPLE[:3]:
+        shop.add(name)
+    shop.plan(datetime.fromisoformat("2026-10-24T07:00Z"))
+    assert due(shop) == {
+        datetime.fromisoformat("2026-10-24T07:00Z"): 1,
+        datetime.fromisoformat("2026-10-25T08:00Z"): 1,
+        datetime.fromisoformat("2026-10-26T08:00Z"): 1,
+    }
 
 
 def test_mails_wait_for_the_recipients_own_hours(shop: SmallShop) -> None:

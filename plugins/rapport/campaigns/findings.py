@@ -10,6 +10,7 @@ from psycopg import sql
 from rapport.campaigns.edition_plan import EditionPlan
 from rapport.campaigns.lift import detectable_effect
 from rapport.campaigns.matching import last_done
+from rapport.campaigns.rechecks import in_service_hold
 
 # So many people of a plan tell how many of them reach the goal on their own.
 BASE_RATE_SAMPLE = 20_000
@@ -45,12 +46,20 @@ class Detectable:
 
 @dataclass(frozen=True)
 class Findings:
-    """`counts` by reason of those who get nothing. `detectable` is None without a holdout."""
+    """What a plan found out.
+
+    Args:
+        counts: by reason, those who get nothing.
+        waiting_for_service: how many of the planned wait now by the campaign's service_hold.
+        detectable: None without a holdout.
+        checks: what `rapport delivery doctor` found last.
+    """
 
     considered: int
     planned: int
     holdout: int
     counts: dict[str, int]
+    waiting_for_service: int
     difference: Difference | None
     detectable: Detectable | None
     checks: list[dict[str, Any]]
@@ -73,6 +82,7 @@ def of_plan(connection: psycopg.Connection, edition: EditionPlan, considered: in
         planned=planned,
         holdout=holdout,
         counts=counts,
+        waiting_for_service=_waiting(connection, edition),
         difference=_difference(connection, edition),
         detectable=_detectable(connection, edition, planned, holdout) if holdout else None,
         checks=_last_checks(connection),
@@ -150,8 +160,16 @@ def _detectable(
     return Detectable(event, within / timedelta(days=1), planned, holdout, base_rate, relative)
 
 
+def _waiting(connection: psycopg.Connection, edition: EditionPlan) -> int:
+    query = in_service_hold(edition.campaign, edition.delivery.service_trouble, edition.slot_at)
+    if query is None:
+        return 0
+    batch = "with batch as (select * from plan where state = 'planned') select count(*) from ({}) as waiting"
+    row = connection.execute(sql.SQL(batch).format(query[0]), query[1]).fetchone()
+    return int(row[0]) if row else 0
+
+
 def _last_checks(connection: psycopg.Connection) -> list[dict[str, Any]]:
-    """What `rapport delivery doctor` found last."""
     return [
         {"name": name, "is_ok": is_ok, "checked_at": checked_at.isoformat(), "detail": detail}
         for name, is_ok, checked_at, detail in connection.execute(

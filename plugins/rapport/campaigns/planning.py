@@ -292,7 +292,8 @@ def _summary(connection: psycopg.Connection, edition_id: str) -> EditionSummary:
 
             select
                 edition_id, campaign, slot_at, due_at, state, state_reason,
-                (select coalesce(sum(messages), 0)::bigint from counted where state <> 'skipped') as planned,
+                (select coalesce(sum(messages), 0)::bigint from counted
+                    where state not in ('skipped', 'expired')) as planned,
                 coalesce(
                     (
                         select jsonb_object_agg(state_reason, messages order by state_reason) from counted

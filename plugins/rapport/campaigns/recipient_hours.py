@@ -1,6 +1,8 @@
 """When each mail is due: moved into the recipient's window by their own clock, and at most so many a day."""
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import date, timedelta
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -61,67 +63,100 @@ def parameters(campaign: Campaign) -> dict[str, Any]:
 
 
 def spread_over_days(connection: psycopg.Connection, edition: "EditionPlan", values: dict[str, Any]) -> None:
-    """Move what is over the day's maximum to the next day, and so on; days are those of UTC.
+    """Let what is over the day's maximum wait for the next day, first come, first served; days are of UTC.
 
-    Whoever is moved stays within their hours: the window is looked for again from a day later on.
+    Who waits is due so many days later at the same time, or when their hours begin.
     """
-    later = (
-        sql.SQL(_LATER).format(customers=edition.tables.named()["customers"])
-        if edition.campaign.window
-        else sql.SQL("plan.due_at + interval '24 hours'")
-    )
-    first = connection.execute("select min(due_at)::date from plan where state = 'planned'").fetchone()
-    day = first[0] if first else None
-    while day is not None:
+    per_day = edition.campaign.limits.per_day
+    arrivals: dict[date, int] = dict(
         connection.execute(
-            sql.SQL(_NEXT_DAY).format(later=later, messages=edition.tables.named()["messages"]),
-            values
-            | {"per_day": edition.campaign.limits.per_day, "day": day, "next_day": day + timedelta(days=1)},
-        )
-        following = connection.execute(
-            "select min(due_at)::date from plan where state = 'planned' and due_at >= %s",
-            [day + timedelta(days=1)],
-        ).fetchone()
-        day = following[0] if following else None
+            "select due_at::date, count(*) from plan where state = 'planned' group by 1"
+        ).fetchall()
+    )
+    if per_day is None or not arrivals:
+        return
+    messages, editions = (edition.tables.named()[name] for name in ("messages", "editions"))
+    used: dict[date, int] = dict(
+        connection.execute(
+            sql.SQL(_USED).format(messages=messages, editions=editions), values | {"day": min(arrivals)}
+        ).fetchall()
+    )
+    days: Sequence[str] = edition.campaign.window.days if edition.campaign.window else _WEEKDAYS
+    served = _served(arrivals, used, per_day, [_WEEKDAYS.index(day) for day in days])
+    connection.execute(
+        sql.SQL(_SPREAD).format(
+            later=sql.SQL(_LATER if edition.campaign.window else "{waited}").format(waited=_WAITED),
+            customers=edition.tables.named()["customers"],
+        ),
+        values
+        | {
+            "days_served": list(served),
+            "first_places": [0, *accumulate(served.values())][:-1],
+        },
+    )
 
+
+def _served(
+    arrivals: dict[date, int], used: dict[date, int], per_day: int, weekdays: Sequence[int]
+) -> dict[date, int]:
+    """How many leave on each day; a day on which nobody's window is open is passed over."""
+    served: dict[date, int] = {}
+    day, waiting, left = min(arrivals), 0, sum(arrivals.values())
+    while left:
+        waiting += arrivals.get(day, 0)
+        if day in arrivals or day.weekday() in weekdays:
+            count = min(waiting, max(0, per_day - used.get(day, 0)))
+            if count:
+                served[day] = count
+            waiting -= count
+            left -= count
+        day += timedelta(days=1)
+    return served
+
+
+_USED = """
+select messages.due_at::date, count(*)
+from {editions} as editions
+inner join {messages} as messages on editions.edition_id = messages.edition_id
+where
+    editions.campaign = %(campaign)s
+    and editions.edition_id <> %(edition)s
+    and messages.state in ('planned', 'sending', 'uncertain', 'unknown', 'accepted')
+    and messages.due_at >= %(day)s
+group by 1
+"""
+
+_WAITED = sql.SQL("placed.due_at + (placed.day - placed.due_at::date) * interval '24 hours'")
 
 _LATER = """
 activation.next_allowed(
-    plan.due_at + interval '24 hours',
-    coalesce(
-        (
-            select customers.time_zone from {customers} as customers
-            where
-                customers.customer_id = plan.customer_id
-                and customers.time_zone = any(%(zones)s)
-        ),
-        %(fallback_time_zone)s
-    ),
+    {waited},
+    case when customers.time_zone = any(%(zones)s) then customers.time_zone else %(fallback_time_zone)s end,
     %(opens)s, %(closes)s, %(days)s::int[]
 )
 """
 
-_NEXT_DAY = """
-with over as (
-    select message_id
+_SPREAD = """
+with numbered as (
+    select message_id, customer_id, due_at, row_number() over (order by due_at, message_id) - 1 as place
     from plan
-    where state = 'planned' and due_at >= %(day)s and due_at < %(next_day)s
-    order by due_at, message_id
-    offset greatest(0, %(per_day)s - (
-        select count(*) from {messages} as messages
-        where
-            messages.campaign = %(campaign)s
-            and messages.edition_id <> %(edition)s
-            and messages.state in ('planned', 'sending', 'uncertain', 'unknown', 'accepted')
-            and messages.due_at >= %(day)s
-            and messages.due_at < %(next_day)s
-    ))
+    where state = 'planned'
+),
+
+placed as (
+    select
+        message_id,
+        customer_id,
+        due_at,
+        (%(days_served)s::date[])[width_bucket(place, %(first_places)s::bigint[])] as day
+    from numbered
 ),
 
 later as (
-    select plan.message_id, {later} as due_at
-    from plan
-    inner join over on plan.message_id = over.message_id
+    select placed.message_id, {later} as due_at
+    from placed
+    left join {customers} as customers on placed.customer_id = customers.customer_id
+    where placed.day > placed.due_at::date
 )
 
 update plan
