@@ -20,14 +20,11 @@ def upgrade() -> None:
             )),
             occurred_at timestamptz not null,
             detail text,
-            is_human boolean,
             recorded_at timestamptz not null default now(),
             unique nulls not distinct (message_id, event, occurred_at, detail)
         );
         comment on table activation.message_events is
             'One row per thing that happened to a message after it was sent, however often it was reported.';
         comment on column activation.message_events.detail is 'The link of a click, the reason of a bounce.';
-        comment on column activation.message_events.is_human is
-            'Of an open or a click: a person, not a machine that looked first; null while nobody has judged.';
         """
     )

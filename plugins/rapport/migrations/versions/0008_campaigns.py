@@ -142,7 +142,6 @@ comment on table activation.webhook_bodies is
     'Signed events as they came, until they are drained; with a fault, what could not be read and why.';
 
 alter table activation.message_events
-drop column is_human,
 add column attempt_id bigint,
 add column class text,
 add column user_agent text,
