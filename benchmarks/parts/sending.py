@@ -84,6 +84,9 @@ cross join lateral (
     )) as cards
     from generate_series(1, 3 + n %% 4) as card
 ) as cards;
+insert into activation.suppression_pulls (list, until_time, entries, added)
+select list, now(), 0, 0
+from unnest(array['bounces', 'spam_reports', 'unsubscribes', 'invalid_emails']) as list;
 create view segments.readers as
 select customer_id, reason, cards from segments.members inner join segments.offers_of using (customer_id)
 where segment = 'readers';

@@ -9,11 +9,12 @@ import pytest
 
 from campaigns import small_shop
 from campaigns.small_shop import DAY, MONDAY, SmallShop
+from delivery.live_shop import LiveShop
 from rapport import warehouse
 from rapport.audiences.opt_outs import import_opt_outs
 from rapport.audiences.recipients import RecipientKey
 from rapport.audiences.suppressions import LISTS, first_pull_done, pull, suppress, suppression_counts
-from rapport.delivery.fake_sendgrid import FakeSendGrid
+from rapport.delivery.fake_sendgrid import FakeSendGrid, Fault
 from rapport.delivery.outbox import send_due
 from rapport.delivery.suppression_lists import pull_from_sendgrid
 from rapport.errors import (
@@ -282,10 +283,42 @@ def test_a_pull_that_fails_is_no_first_pull(
         pull_from_sendgrid(connection, KEY, Settings(**{**vars(sendgrid), "sendgrid_api_key": None}), NOON)
     with pytest.raises(SourceRefused, match=r"its list bounces \(401\); SENDGRID_API_KEY needs the scope"):
         pull_from_sendgrid(connection, KEY, Settings(**{**vars(sendgrid), "sendgrid_api_key": "SG.x"}), NOON)
+    fake.set_faults(Fault("proxy_page", status=503, path="/v3/suppression/.*"))
+    with pytest.raises(SourceUnavailable, match="SendGrid answered 503 about its list bounces"):
+        pull_from_sendgrid(connection, KEY, sendgrid, NOON)
     (sendgrid.config / "delivery.yml").write_text("sendgrid: {host: 'http://127.0.0.1:9'}\n")
     with pytest.raises(SourceUnavailable, match="SendGrid does not answer about its list bounces"):
         pull_from_sendgrid(connection, KEY, sendgrid, NOON)
     assert not first_pull_done(connection)
+
+
+@pytest.fixture
+def live(shop: SmallShop, fake: FakeSendGrid) -> LiveShop:
+    """A shop that sends today, and has not asked for SendGrid's lists."""
+    fake.clear()
+    live = LiveShop(shop, fake)
+    live.configure()
+    live.people(3)
+    shop.execute("delete from activation.suppression_pulls")
+    return live
+
+
+def test_the_first_pull_precedes_the_first_real_mail(live: LiveShop) -> None:
+    live.fake.suppress("spam_reports", "C1@mail.example", 1_700_000_000)
+    live.send()
+    assert live.shop.messages() == {
+        "c1": ("skipped", "suppressed"),
+        "c2": ("accepted", None),
+        "c3": ("accepted", None),
+    }
+    assert sorted(accepted.email for accepted in live.fake.log()) == ["c2@mail.example", "c3@mail.example"]
+
+
+def test_where_it_fails_nothing_is_sent(live: LiveShop) -> None:
+    live.fake.set_faults(Fault("proxy_page", status=502, path="/v3/suppression/.*"))
+    with pytest.raises(SourceUnavailable, match="SendGrid answered 502 about its list bounces"):
+        live.send()
+    assert live.states() == {"planned": 3}
 
 
 def test_no_key_or_address_reaches_a_log(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from campaigns.small_shop import SmallShop
 from rapport import warehouse
+from rapport.audiences.suppressions import LISTS
 from rapport.campaigns.decisions import resume
 from rapport.delivery.configuration import read_sender
 from rapport.delivery.fake_sendgrid import FakeSendGrid
@@ -37,8 +38,19 @@ class LiveShop:
             f"transport: sendgrid\nper_second: {per_second}\n"
             f"sendgrid: {{host: '{self.fake.url}', render: {render}}}\n{more}",
         )
+        self.pulled()
         if render == "shape":
             self.prove()
+
+    def pulled(self) -> None:
+        """As if SendGrid's suppression lists had been taken over."""
+        self.shop.execute(
+            """
+            insert into activation.suppression_pulls (list, until_time, entries, added)
+            select list, now(), 0, 0 from unnest(%s::text[]) as list
+            """,
+            list(LISTS),
+        )
 
     def prove(self, valid: timedelta = timedelta(days=90)) -> None:
         """As if a probe had proven batching for the shop's sender."""

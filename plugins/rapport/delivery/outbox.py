@@ -32,6 +32,7 @@ from rapport.delivery.ramp import Ramp
 from rapport.delivery.rendering import MailTemplate, compile_mail
 from rapport.delivery.restored import HighWater, hold_what_was_restored
 from rapport.delivery.settling import SENDER_LOCK
+from rapport.delivery.suppression_lists import ensure_first_pull
 from rapport.delivery.transports import Transport, open_transport
 from rapport.delivery.unsubscribe import UnsubscribeKeys
 from rapport.settings import Settings
@@ -143,6 +144,7 @@ def send_due(url: str, settings: Settings, *, now: datetime, worker: Worker | No
     Raises:
         ConfigurationError: config/delivery.yml is wrong.
         RecipientKeyChanged: the recipients of this warehouse were made with another key.
+        SourceRefused, SourceUnavailable: SendGrid's lists, which are read before the first mail, cannot be.
         DiskFull: the mailbox or the warehouse has no room; what was not written is sent by the next call.
     """
     with warehouse.connect(url, autocommit=True) as connection, _living(connection) as number:
@@ -152,6 +154,8 @@ def send_due(url: str, settings: Settings, *, now: datetime, worker: Worker | No
             key = RecipientKey.from_settings(settings)
             key.verify(connection)
             hold_what_was_restored(connection, settings)
+            if transport.name == "sendgrid":
+                ensure_first_pull(connection, key, settings, datetime.now(UTC))
             sender = _Sender(connection, settings, delivery, transport, key, number, now, worker or Worker())
             sender.look_around()
             for edition in _due_editions(connection, sender.moment()):

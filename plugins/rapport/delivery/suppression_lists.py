@@ -1,20 +1,21 @@
 """Reading SendGrid's suppression lists."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 import psycopg
 import urllib3
 
 from rapport.audiences.recipients import RecipientKey
-from rapport.audiences.suppressions import Pulled, pull
+from rapport.audiences.suppressions import Pulled, first_pull_done, pull
 from rapport.delivery.configuration import read_delivery
+from rapport.delivery.transports.sendgrid_client import SendGridClient
 from rapport.errors import ConfigurationError, SourceRefused, SourceUnavailable
 from rapport.settings import Settings
-
-TIMEOUT = urllib3.Timeout(connect=10, read=60)
 
 
 def pull_from_sendgrid(
@@ -30,20 +31,31 @@ def pull_from_sendgrid(
     """
     if settings.sendgrid_api_key is None:
         raise ConfigurationError("SENDGRID_API_KEY is not set; SendGrid's lists are read with it")
-    host = read_delivery(settings).sendgrid.host
-    headers = {"Authorization": f"Bearer {settings.sendgrid_api_key}", "Accept": "application/json"}
-    with urllib3.PoolManager(timeout=TIMEOUT, retries=False, headers=headers) as pool:
+    client = SendGridClient(read_delivery(settings).sendgrid.host, settings.sendgrid_api_key)
 
-        def read(path: str, query: Mapping[str, int]) -> list[dict[str, Any]]:
-            return _read(pool, f"{host}/v3/{path}", query)
+    def read(path: str, query: Mapping[str, int]) -> list[dict[str, Any]]:
+        return _read(client, path, query)
 
+    with closing(client):
         return pull(connection, key, read, now)
 
 
-def _read(pool: urllib3.PoolManager, url: str, query: Mapping[str, int]) -> list[dict[str, Any]]:
-    name = url.rpartition("/")[2]
+def ensure_first_pull(
+    connection: psycopg.Connection, key: RecipientKey, settings: Settings, now: datetime
+) -> None:
+    """Before the first mail leaves over SendGrid: who was on its lists by then must not get it.
+
+    Raises:
+        see pull_from_sendgrid; then nothing may leave.
+    """
+    if not first_pull_done(connection):
+        pull_from_sendgrid(connection, key, settings, now)
+
+
+def _read(client: SendGridClient, path: str, query: Mapping[str, int]) -> list[dict[str, Any]]:
+    name = path.rpartition("/")[2]
     try:
-        answer = pool.request("GET", url, fields={key: str(value) for key, value in query.items()})
+        answer = client.send("GET", f"/v3/{path}?{urlencode(query)}", None)
     except urllib3.exceptions.HTTPError as error:
         raise SourceUnavailable(
             f"SendGrid does not answer about its list {name} ({type(error).__name__})"
@@ -54,7 +66,7 @@ def _read(pool: urllib3.PoolManager, url: str, query: Mapping[str, int]) -> list
             "SENDGRID_API_KEY needs the scope suppression.read"
         )
     try:
-        entries = orjson.loads(answer.data)
+        entries = orjson.loads(answer.read())
     except orjson.JSONDecodeError:
         entries = None
     if answer.status != 200 or not isinstance(entries, list):
