@@ -16,6 +16,7 @@ from rapport.delivery.faults import RenderError
 from rapport.delivery.mime import Mail, mime_bytes
 from rapport.delivery.personal_data import unsubscribe_url
 from rapport.delivery.rendering import Rendered
+from rapport.delivery.transports import Answer
 from rapport.delivery.transports.local import LocalMailbox
 from rapport.errors import DiskFull
 
@@ -100,7 +101,7 @@ def test_an_unsubscribe_link_holds_no_address_and_depends_on_recipient_topic_and
 
 def test_the_mailbox_is_a_maildir_that_programs_read(tmp_path: Path) -> None:
     box = LocalMailbox(tmp_path / "mailbox")
-    assert box.send([MAIL]) == []
+    assert box.hand_over(box.request([MAIL], 1)) == Answer("accepted")
     assert os.listdir(tmp_path / "mailbox" / "new") == [str(MAIL.message_id)]
     (message,) = mailbox.Maildir(tmp_path / "mailbox", create=False)
     assert message["To"] == "anna@mail.example"
@@ -108,18 +109,19 @@ def test_the_mailbox_is_a_maildir_that_programs_read(tmp_path: Path) -> None:
 
 def test_a_mail_is_held_once_also_after_it_was_read(tmp_path: Path) -> None:
     folder = tmp_path / "mailbox"
-    LocalMailbox(folder).send([MAIL])
+    first = LocalMailbox(folder)
+    first.hand_over(first.request([MAIL], 1))
     (folder / "new" / str(MAIL.message_id)).rename(folder / "cur" / f"{MAIL.message_id}:2,S")
     box = LocalMailbox(folder)
     assert box.holds(MAIL.message_id)
-    box.send([MAIL])
+    box.hand_over(box.request([MAIL], 2))
     assert os.listdir(folder / "new") == []
 
 
 def test_a_mail_that_cannot_be_written_stops_no_other(tmp_path: Path) -> None:
     broken = replace(MAIL, message_id=UUID(int=2), recipient="no address")
     box = LocalMailbox(tmp_path)
-    assert box.send([broken, MAIL]) == [broken.message_id]
+    assert box.hand_over(box.request([broken, MAIL], 1)) == Answer("accepted", faulty=[0])
     assert box.holds(MAIL.message_id)
     assert not box.holds(broken.message_id)
 
@@ -131,5 +133,5 @@ def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     box = LocalMailbox(tmp_path)
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(DiskFull, match="the local mailbox"):
-        box.send([MAIL])
+        box.hand_over(box.request([MAIL], 2))
     assert os.listdir(tmp_path / "new") == []
