@@ -37,6 +37,7 @@ def test_fields_are_added_once_and_query_and_fragment_stay(address: str, expecte
     assert with_fields(expected, FIELDS) == expected
     assert links(f'<a href="{address}">x</a>')[0] == expected
     assert links('<a href="{{ customer.url | url }}">x</a>', url=address)[0] == expected
+    assert links('<a href=" {{ customer.url | url }} ">x</a>', url=address)[0] == expected
 
 
 def test_other_addresses_get_no_fields() -> None:

@@ -49,7 +49,7 @@ def with_safe_addresses(hidden: Hidden, document: str, fields: str | None) -> tu
 
         def attribute(found: re.Match[str]) -> str:
             nonlocal unsubscribes
-            address = html.unescape(found[2])
+            address = html.unescape(found[2]).strip()
             kind = _start(hidden, address)
             unsubscribes = unsubscribes or kind == "unsubscribe"
             _encode(hidden, address, expressions)
