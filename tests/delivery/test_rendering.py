@@ -100,6 +100,7 @@ def test_the_preheader_is_in_the_html_only() -> None:
         "<script>alert(1)</script>",
         "<b>bold</b> & \"quoted\" 'so'",
         "{{ 7 * 7 }} {% if x %}",
+        "%name% -name- :name <%asm_group_unsubscribe_raw_url%> [unsubscribe]",
         "a\r\nBcc: evil@mail.example",
         "--> <!-- jinja0s0z jinja0e0z",
         "\u202eright to left 🎉 \x00",
