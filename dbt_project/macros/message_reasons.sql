@@ -28,6 +28,7 @@
         'cancelled': {
             'superseded': 'a later edition took its place',
             'by_hand': 'somebody cancelled the edition',
+            'not_approved': 'nobody approved the edition in time',
             'erased': 'the customer asked to be erased',
         },
     }) }}

@@ -38,6 +38,20 @@ def any_skipped_long_ago(connection: psycopg.Connection, now: datetime) -> bool:
 def forget_skipped(connection: psycopg.Connection, now: datetime) -> int:
     """Remove the rows of those whom editions skipped that expired 90 days ago or earlier; how many."""
     with connection.transaction():
+        # Claiming skips people too, whom the plan had not counted.
+        connection.execute(
+            f"""
+            insert into activation.edition_counts (edition_id, reason, messages)
+            select messages.edition_id, messages.state_reason, count(*)
+            from activation.messages
+            inner join activation.editions using (edition_id)
+            where messages.state = 'skipped' and {_OLD_EDITION}
+            group by messages.edition_id, messages.state_reason
+            on conflict (edition_id, reason) do update
+            set messages = greatest(excluded.messages, edition_counts.messages)
+            """,
+            _parameters(now),
+        )
         connection.execute(
             f"""
             update activation.vouchers set message_id = null, taken_at = null

@@ -273,7 +273,7 @@ def _write_counts(connection: psycopg.Connection, edition_id: str) -> None:
     connection.execute(
         """
         insert into activation.edition_counts (edition_id, reason, messages)
-        select %s, state_reason, count(*) from plan where state_reason is not null group by state_reason
+        select %s, state_reason, count(*) from plan where state = 'skipped' group by state_reason
         """,
         [edition_id],
     )
