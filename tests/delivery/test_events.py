@@ -382,6 +382,12 @@ def test_what_cannot_be_read_is_kept_and_named_and_blocks_nobody(outbox: Outbox)
         "it is a list, but not of events",
     }
     assert outbox.drain() == DrainCounts()
+    outbox.connection.execute(
+        "update activation.webhook_bodies set received_at = now() - interval '31 days' where body_id % 2 = 0"
+    )
+    outbox.store(outbox.event("delivered"))
+    outbox.drain()
+    assert len(outbox.rows("select from activation.webhook_bodies")) in (3, 4)
 
 
 ODD: list[dict[str, Any]] = [

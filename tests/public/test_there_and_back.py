@@ -26,15 +26,21 @@ WILD = Disorder(
 )
 
 
-@pytest.fixture
-def live(warehouse_url: str, settings: Settings) -> Iterator[LiveShop]:
+@pytest.fixture(scope="module")
+def fake() -> Iterator[FakeSendGrid]:
     with FakeSendGrid() as fake:
-        live = LiveShop(small_shop.build(warehouse_url, settings), fake)
-        live.configure()
-        live.people(PEOPLE)
-        live.send()
-        assert live.states() == {"accepted": PEOPLE}
-        yield live
+        yield fake
+
+
+@pytest.fixture
+def live(warehouse_url: str, settings: Settings, fake: FakeSendGrid) -> LiveShop:
+    fake.clear()
+    live = LiveShop(small_shop.build(warehouse_url, settings), fake)
+    live.configure()
+    live.people(PEOPLE)
+    live.send()
+    assert live.states() == {"accepted": PEOPLE}
+    return live
 
 
 @pytest.fixture

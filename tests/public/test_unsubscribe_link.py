@@ -1,9 +1,9 @@
 """/u/{token}: a POST withdraws before it is answered, everything else only shows."""
 
 import re
+from typing import Any
 
 import httpx
-import pytest
 from public_application import KEY, Public
 
 from rapport.delivery.unsubscribe import unsubscribe_token
@@ -13,34 +13,40 @@ ANNA = KEY.key_of("anna@mail.example")
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"data": ONE_CLICK},
-        {"files": {"List-Unsubscribe": (None, "One-Click")}},
-        {"content": b""},
-        {"content": b"List-Unsubscribe=One-Click"},
-        {"content": b"\xff\xfe garbage", "headers": {"Content-Type": "multipart/form-data; boundary=x"}},
-        {"content": b"--x--", "headers": {"Content-Type": "multipart/form-data"}},
-        {"content": b"%%%=&&;\xff", "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
-        {"content": b"x" * 100_000, "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
-    ],
-    ids=["urlencoded", "multipart", "empty", "untyped", "broken", "no boundary", "odd", "long"],
-)
-def test_checklist_2_one_click_needs_nothing_but_the_link(public: Public, body: dict[str, object]) -> None:
-    """RFC 8058: no cookie, no referrer, no log-in, no redirect; suppressed before the answer."""
-    for _ in range(2):
-        answer = public.client.post(f"/u/{public.token()}", **body)  # type: ignore[arg-type]
+BODIES: list[dict[str, Any]] = [
+    {"data": ONE_CLICK},
+    {"files": {"List-Unsubscribe": (None, "One-Click")}},
+    {"content": b""},
+    {"content": b"List-Unsubscribe=One-Click"},
+    {"content": b"\xff\xfe garbage", "headers": {"Content-Type": "multipart/form-data; boundary=x"}},
+    {"content": b"--x--", "headers": {"Content-Type": "multipart/form-data"}},
+    {"content": b"%%%=&&;\xff", "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
+    {"content": b"x" * 100_000, "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
+]
+
+
+def test_checklist_2_one_click_needs_nothing_but_the_link(public: Public) -> None:
+    """RFC 8058: no cookie, no referrer, no log-in, no redirect; suppressed before the answer, repeat or not.
+
+    urlencoded, multipart, and whatever else somebody may post.
+    """
+    for body in BODIES * 2:
+        answer = public.client.post(f"/u/{public.token()}", **body)
         assert answer.status_code == 200
         assert "set-cookie" not in answer.headers
         assert public.suppressions() == [(ANNA, "news", "unsubscribed")]
+        public.owner.execute("delete from activation.suppressions")
+    for _ in range(2):
+        assert public.client.post(f"/u/{public.token()}", data=ONE_CLICK).status_code == 200
+    assert public.suppressions() == [(ANNA, "news", "unsubscribed")]
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
-def test_checklist_2_nothing_but_a_post_unsubscribes(public: Public, method: str) -> None:
+def test_checklist_2_nothing_but_a_post_unsubscribes(public: Public) -> None:
     """Scanners follow every link of a mail."""
-    answer = public.client.request(method, f"/u/{public.token()}")
-    assert answer.status_code == {"GET": 200, "HEAD": 200, "OPTIONS": 204}.get(method, 405)
+    known = {"GET": 200, "HEAD": 200, "OPTIONS": 204}
+    for method in (*known, "PUT", "DELETE", "PATCH"):
+        answer = public.client.request(method, f"/u/{public.token()}")
+        assert answer.status_code == known.get(method, 405)
     assert public.suppressions() == []
 
 

@@ -37,24 +37,22 @@ def test_sendgrids_own_example_verifies() -> None:
     assert not keys.verify(example["signature"], example["timestamp"], body.rstrip())
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda body, headers: (json.dumps(json.loads(body)).encode() + b" ", headers),
-        lambda body, headers: (body, {**headers, "X-Twilio-Email-Event-Webhook-Timestamp": "1781000001"}),
-        lambda body, headers: (body, {k: v for k, v in headers.items() if not k.endswith("Signature")}),
-        lambda body, headers: (body, {k: v for k, v in headers.items() if not k.endswith("Timestamp")}),
-        lambda body, headers: (body, {**headers, "X-Twilio-Email-Event-Webhook-Signature": "%%% no base64"}),
-        lambda body, headers: (body, {**headers, "X-Twilio-Email-Event-Webhook-Signature": "AAAA"}),
-        lambda body, _: (body, signed(body, ec.generate_private_key(ec.SECP256R1()))),
-    ],
-    ids=["re-serialised", "other time", "no signature", "no time", "garbage", "no DER", "other account"],
-)
-def test_anything_else_is_refused(
-    public: Public, change: Callable[..., tuple[bytes, dict[str, str]]]
-) -> None:
-    body, headers = change(BODY, signed(BODY))
-    assert public.client.post(HOOK, content=body, headers=headers).status_code == 403
+CHANGES: list[Callable[..., tuple[bytes, dict[str, str]]]] = [
+    lambda body, headers: (json.dumps(json.loads(body)).encode() + b" ", headers),
+    lambda body, headers: (body, {**headers, "X-Twilio-Email-Event-Webhook-Timestamp": "1781000001"}),
+    lambda body, headers: (body, {k: v for k, v in headers.items() if not k.endswith("Signature")}),
+    lambda body, headers: (body, {k: v for k, v in headers.items() if not k.endswith("Timestamp")}),
+    lambda body, headers: (body, {**headers, "X-Twilio-Email-Event-Webhook-Signature": "%%% no base64"}),
+    lambda body, headers: (body, {**headers, "X-Twilio-Email-Event-Webhook-Signature": "AAAA"}),
+    lambda body, _: (body, signed(body, ec.generate_private_key(ec.SECP256R1()))),
+]
+
+
+def test_anything_else_is_refused(public: Public) -> None:
+    """Re-serialised, another time, no signature, no time, no base64, no DER, another account's key."""
+    for change in CHANGES:
+        body, headers = change(BODY, signed(BODY))
+        assert public.client.post(HOOK, content=body, headers=headers).status_code == 403
     assert public.bodies() == []
 
 

@@ -6,7 +6,7 @@ the removal of the bodies, which hold addresses.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import psycopg
 
@@ -16,6 +16,7 @@ from rapport.delivery.sendgrid_events import Event, UnreadableBody, read_events
 
 CHUNK_BYTES = 2 * 2**20
 TRIES = 5
+FAULTY_KEPT = timedelta(days=30)  # what could not be read may hold addresses
 DRAIN_LOCK = 0x7261_7064  # "rapd": one drain at a time
 
 
@@ -55,6 +56,10 @@ def drain(connection: psycopg.Connection, key: RecipientKey, now: datetime) -> D
     key.verify(connection)
     while _drain_chunk(connection, key, now, counts):
         pass
+    connection.execute(
+        "delete from activation.webhook_bodies where fault is not null and received_at < now() - %s",
+        [FAULTY_KEPT],
+    )
     return counts
 
 
