@@ -23,6 +23,7 @@ import psycopg
 
 from rapport import ledger, warehouse
 from rapport.audiences.recipients import RecipientKey, ensure_recipients
+from rapport.audiences.suppressions import LISTS
 from rapport.campaigns.campaign import Campaign
 from rapport.delivery import senders
 from rapport.delivery.chunks import Worker
@@ -261,6 +262,13 @@ def _prove(shop: Shop, fake: FakeSendGrid) -> None:
             values (gen_random_uuid(), %s, %s, '{}', now(), now() + interval '1 day')
             """,
             [account_of(fake.key), shop.sender.address],
+        )
+        connection.execute(
+            """
+            insert into activation.suppression_pulls (list, until_time, entries, added)
+            select name, now(), 0, 0 from unnest(%s::text[]) as name
+            """,
+            [list(LISTS)],
         )
 
 

@@ -174,6 +174,16 @@ def approve(edition: Edition, by: By = None, comment: Comment = None) -> None:
     print(f"{edition} is approved; mails to send when they are due: {planned.planned:,}")
 
 
+@campaign_app.command("send-again")
+def send_again(edition: Edition, by: By = None) -> None:
+    """Send once more what nobody knows the fate of; who got it already gets it twice."""
+    from rapport.delivery import again
+
+    with _warehouse() as (connection, _):
+        count = again.send_again(connection, edition, by=_who(by))
+    print(f"{edition}: mails that are planned once more: {count:,}")
+
+
 @campaign_app.command()
 def cancel(edition: Edition, by: By = None, comment: Comment = None) -> None:
     """Cancel an edition; what is not sent yet never will be."""
