@@ -7,7 +7,8 @@ from campaigns.small_shop import MONDAY, SmallShop
 from delivery.live_shop import LiveShop
 from rapport import warehouse
 from rapport.delivery.outbox import send_due
-from rapport.delivery.restored import hold_what_was_restored
+from rapport.delivery.restored import hold_what_was_restored, release
+from rapport.errors import DecisionRefused
 
 
 def test_a_database_that_was_restored_beside_the_old_one_holds_every_edition(shop: SmallShop) -> None:
@@ -27,10 +28,19 @@ def test_a_database_that_was_restored_beside_the_old_one_holds_every_edition(sho
         assert restored.editions()["second/2026-06-29T09:00:00Z"] == ("held", "restored")
         assert restored.editions()["weekly/2026-06-29T09:00:00Z"] == ("done", None)
         assert restored.execute("select campaign, reason from activation.pauses") == [(None, "restored")]
+        # No run plans it afresh: of its people nobody knows who got it.
+        restored.plan()
+        assert restored.editions()["second/2026-06-29T09:00:00Z"] == ("held", "restored")
         # What is planned from now on waits too, until somebody has looked and resumes.
         shop.write("campaigns/third.yml", (shop.settings.config / "campaigns/weekly.yml").read_text())
         restored.plan()
         assert send_due(restored.url, shop.settings, now=MONDAY).accepted == 0
+        restored.execute("update activation.pauses set resumed_at = now()")
+        with warehouse.connect(restored.url) as connection:
+            release(connection, "second/2026-06-29T09:00:00Z")
+            with pytest.raises(DecisionRefused):
+                release(connection, "weekly/2026-06-29T09:00:00Z")
+        assert restored.editions()["second/2026-06-29T09:00:00Z"] == ("awaiting_approval", None)
     finally:
         with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
             connection.execute(f"drop database {name}_restored with (force)")

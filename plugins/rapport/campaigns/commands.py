@@ -185,6 +185,16 @@ def send_again(edition: Edition, by: By = None) -> None:
 
 
 @campaign_app.command()
+def release(edition: Edition) -> None:
+    """Let an edition of a restored warehouse be approved: you have seen what was sent since the backup."""
+    from rapport.delivery import restored
+
+    with _warehouse() as (connection, _):
+        restored.release(connection, edition)
+    print(f"{edition} awaits approval.")
+
+
+@campaign_app.command()
 def cancel(edition: Edition, by: By = None, comment: Comment = None) -> None:
     """Cancel an edition; what is not sent yet never will be."""
     from rapport.campaigns import decisions

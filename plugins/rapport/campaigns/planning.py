@@ -160,6 +160,7 @@ def _supersede(
                 and step is not distinct from %(step)s
                 and slot_at < %(slot_at)s
                 and (state = 'held' or (state = 'awaiting_approval' and edition_hash <> %(hash)s))
+                and state_reason is distinct from 'restored'
             returning edition_id
         )
 
@@ -181,7 +182,11 @@ def _edition_to_plan(
     name = edition_name(campaign, mailing, slot_at)
     editions = connection.execute(
         """
-        select edition_id, state = 'held' or (state = 'awaiting_approval' and edition_hash <> %s)
+        select
+            edition_id,
+            -- Of a restored one nobody knows who got it; that takes a person.
+            (state = 'held' and state_reason is distinct from 'restored')
+            or (state = 'awaiting_approval' and edition_hash <> %s)
         from activation.editions
         where campaign = %s and step is not distinct from %s and slot_at = %s
         order by planned_at

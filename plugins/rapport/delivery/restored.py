@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 
+from rapport.errors import DecisionRefused
 from rapport.settings import Settings
 
 _AHEAD = 1_000_000  # attempts that may have been made since the backup; their numbers are not used again
@@ -34,6 +35,23 @@ def hold_what_was_restored(connection: psycopg.Connection, settings: Settings) -
         _skip_attempts(connection, mark)
         connection.execute("update activation.warehouse_mark set place = %s, noted_at = now()", [place])
     return True
+
+
+def release(connection: psycopg.Connection, edition_id: str) -> None:
+    """Let a restored edition be approved again, after a person has seen what was sent of it.
+
+    Raises:
+        DecisionRefused: it is not held for that.
+    """
+    released = connection.execute(
+        """
+        update activation.editions set state = 'awaiting_approval', state_reason = null
+        where edition_id = %s and state = 'held' and state_reason = 'restored'
+        """,
+        [edition_id],
+    ).rowcount
+    if not released:
+        raise DecisionRefused(f"edition {edition_id} is not held because its warehouse was restored")
 
 
 class HighWater:
