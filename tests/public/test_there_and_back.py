@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -9,7 +10,7 @@ from public_application import SENDER
 from running_application import running
 
 from campaigns import small_shop
-from delivery.live_shop import LiveShop
+from delivery.live_shop import EACH_MINUTE, LiveShop
 from rapport.audiences.recipients import RecipientKey
 from rapport.delivery.fake_sendgrid import Behaviour, Disorder, FakeSendGrid
 from rapport.delivery.unsubscribe import UnsubscribeKeys
@@ -115,8 +116,28 @@ def test_the_links_of_a_sent_mail_work(live: LiveShop, served: httpx.Client) -> 
     (in_mail,) = set(re.findall(r'href="https://small\.example(/u/[^"]+)"', mail.html or ""))
     assert in_header == in_mail
     assert "News" in served.get(in_mail).text
-    assert served.post(in_header, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+    for _ in range(2):
+        assert served.post(in_header, data={"List-Unsubscribe": "One-Click"}).status_code == 200
     key = RecipientKey.from_settings(live.shop.settings).key_of(mail.email)
     assert live.shop.execute("select recipient_key, topic, reason from activation.suppressions") == [
         (key, "news", "unsubscribed")
     ]
+    events = live.shop.execute("select message_id::text, event, detail from activation.message_events")
+    assert events == [(mail.message_id, "unsubscribed", "unsubscribed")]
+
+
+def test_what_was_given_up_counts_for_the_last_mail_about_it(live: LiveShop, served: httpx.Client) -> None:
+    """So that a campaign's figures have its unsubscribes: a link names no message."""
+    live.shop.write("campaigns/offers.yml", EACH_MINUTE.replace("topic: news", "topic: offers"))
+    live.shop.execute(
+        "insert into marts.consents (email, channel, topic, is_granted) "
+        "select email, 'email', 'offers', true from marts.customers"
+    )
+    live.shop.plan(datetime.now(UTC))
+    live.send()
+    (news, offers) = [mail for mail in live.fake.mails() if mail.email == "c1@mail.example"]
+    (in_offers,) = set(re.findall(r'href="https://small\.example(/u/[^"]+)"', offers.html or ""))
+    served.post(in_offers, data={"stop": "chosen", "topic": "news"})
+    served.post(in_offers, data={"stop": "all"})
+    events = live.shop.execute("select message_id::text, detail from activation.message_events order by 2")
+    assert events == [(news.message_id, "preferences"), (offers.message_id, "unsubscribed")]

@@ -14,6 +14,7 @@ from public_application import Public
 from webhook_signing import PUBLIC_KEY, public_key, signed
 
 from rapport.errors import ConfigurationError
+from rapport.public import webhook
 from rapport.public.failures import CLIENTS, FAILURES, PERIOD, FailureLimit
 from rapport.public.webhook import LARGEST_BODY, WebhookKeys
 
@@ -98,6 +99,19 @@ def test_the_size_is_limited_before_anything_else(public: Public, keyless: httpx
     assert public.client.post(HOOK, content=in_parts(), headers=signed(b"")).status_code == 413
     largest = b" " * LARGEST_BODY
     assert public.client.post(HOOK, content=largest, headers=signed(largest)).status_code == 204
+
+
+def test_many_large_bodies_at_once_do_not_fill_the_memory(
+    public: Public, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SendGrid comes again; what was read of those that were refused is given back."""
+    body = b" " * 100_000
+    monkeypatch.setattr(webhook, "MOST_AT_ONCE", 50_000)
+    for _ in range(3):
+        assert public.client.post(HOOK, content=body, headers=signed(body)).status_code == 503
+    monkeypatch.setattr(webhook, "MOST_AT_ONCE", 100_000)
+    for _ in range(3):
+        assert public.client.post(HOOK, content=body, headers=signed(body)).status_code == 204
 
 
 def test_only_failures_are_limited(public: Public) -> None:

@@ -15,7 +15,7 @@ from rapport.public.login import check_login, database_url
 from rapport.public.webhook import WebhookKeys
 from rapport.settings import Settings
 
-MOST_REQUESTS = 100  # at one time; each may hold a body of 5 MB
+MOST_CONNECTIONS = 1000  # a proxy keeps many open that are idle
 log = logging.getLogger(__name__)
 
 
@@ -56,7 +56,7 @@ def serve(settings: Settings, *, host: str, port: int, proxies: str, log_level: 
         log_level=log_level,
         server_header=False,
         forwarded_allow_ips=proxies,
-        limit_concurrency=MOST_REQUESTS,
+        limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=20,
     )

@@ -18,7 +18,7 @@ from rapport.errors import WarehouseUnavailable
 from rapport.public.database import Database
 from rapport.public.failures import FailureLimit
 from rapport.public.pages import Pages
-from rapport.public.webhook import BodyTooLarge, read_body, refuse_large
+from rapport.public.webhook import BodyTooLarge, Room, read_body, refuse_large
 
 LARGEST_FORM = 2**16
 METHODS = ("GET", "HEAD", "POST", "OPTIONS")
@@ -74,7 +74,7 @@ async def _form(request: Request) -> FormData:
     """The form that was posted, urlencoded or multipart; empty where it cannot be read."""
     try:
         refuse_large(request, LARGEST_FORM)
-        body = await read_body(request, LARGEST_FORM)
+        body = await read_body(request, LARGEST_FORM, Room())
 
         async def receive() -> Message:
             return {"type": "http.request", "body": body, "more_body": False}

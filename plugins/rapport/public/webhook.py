@@ -20,12 +20,17 @@ from rapport.public.failures import FailureLimit
 SIGNATURE = "x-twilio-email-event-webhook-signature"
 TIMESTAMP = "x-twilio-email-event-webhook-timestamp"
 LARGEST_BODY = 5 * 2**20
+MOST_AT_ONCE = 200 * 2**20  # bytes of bodies that are not verified yet, of all requests together
 BODY_SECONDS = 30
 log = logging.getLogger(__name__)
 
 
 class BodyTooLarge(Exception):
     """More bytes than the limit."""
+
+
+class TooMuchAtOnce(Exception):
+    """More bytes of all requests together than this process holds."""
 
 
 @dataclass(frozen=True)
@@ -62,19 +67,23 @@ class WebhookKeys:
 def webhook(
     keys: WebhookKeys, database: Database, failures: FailureLimit
 ) -> Callable[[Request], Awaitable[Response]]:
-    """The endpoint. 413 too large, 503 without keys, 403 not signed, 429 not signed too often, else 204.
+    """The endpoint. 413 too large, 503 without keys or room, 403 not signed, 429 that too often, else 204.
 
     There is no window for replays: the same event counts once, whenever it comes.
     """
+
+    room = Room()
 
     async def receive(request: Request) -> Response:
         try:
             refuse_large(request, LARGEST_BODY)
             if not keys.keys:
                 return Response("no webhook key is configured", 503)
-            body = await read_body(request, LARGEST_BODY)
+            body = await read_body(request, LARGEST_BODY, room)
         except BodyTooLarge:
             return Response("at most 5 MB", 413)
+        except TooMuchAtOnce:
+            return Response("too much at once", 503, {"Retry-After": "10"})
         except TimeoutError:
             return Response("the body did not come", 408)
         signature, timestamp = request.headers.get(SIGNATURE, ""), request.headers.get(TIMESTAMP, "")
@@ -97,15 +106,33 @@ def refuse_large(request: Request, largest: int) -> None:
         raise BodyTooLarge
 
 
-async def read_body(request: Request, largest: int) -> bytes:
-    """The raw body. Raises BodyTooLarge once it is larger, TimeoutError where it does not come."""
+class Room:
+    """How many bytes of bodies are being read."""
+
+    taken = 0
+
+
+async def read_body(request: Request, largest: int, room: Room) -> bytes:
+    """The raw body, as far as there is room for it.
+
+    Raises:
+        BodyTooLarge: it is larger.
+        TooMuchAtOnce: all that are being read are.
+        TimeoutError: it does not come.
+    """
     parts, size = [], 0
-    async with asyncio.timeout(BODY_SECONDS):
-        async for part in request.stream():
-            size += len(part)
-            if size > largest:
-                raise BodyTooLarge
-            parts.append(part)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                room.taken += len(part)
+                if size > largest:
+                    raise BodyTooLarge
+                if room.taken > MOST_AT_ONCE:
+                    raise TooMuchAtOnce
+                parts.append(part)
+    finally:
+        room.taken -= size
     return b"".join(parts)
 
 

@@ -45,6 +45,24 @@ begin
     select distinct withdraw.recipient_key, left(topic, 200), withdraw.reason, now()
     from unnest(topics) as topic
     on conflict do nothing;
+    -- A link names no message. It counts for the last one on the topic, else for the last one of all, once.
+    insert into activation.message_events (message_id, event, occurred_at, detail)
+    select latest.message_id, 'unsubscribed', now(), withdraw.reason
+    from (
+        select messages.message_id
+        from activation.messages
+        inner join activation.editions using (edition_id)
+        where messages.recipient_key = withdraw.recipient_key and messages.accepted_at is not null
+        order by
+            coalesce(editions.specification #>> '{campaign,topic}' = any(topics), false) desc,
+            messages.accepted_at desc
+        limit 1
+    ) as latest
+    where not exists (
+        select from activation.message_events as known
+        where known.message_id = latest.message_id and known.event = 'unsubscribed'
+    )
+    on conflict do nothing;
 end
 $$;
 
