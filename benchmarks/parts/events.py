@@ -37,6 +37,7 @@ PER_BODY = 200  # about as many as SendGrid sends at once
 PER_ATTEMPT = 1000
 CLIENTS = 4
 TARGET = 15_000
+DRAIN_TARGET = 5_000  # as fast as mails have to leave
 PROJECT = Path(__file__).resolve().parents[2]
 PRIVATE_KEY = ec.generate_private_key(ec.SECP256R1())
 
@@ -77,9 +78,10 @@ def measures() -> Iterator[dict[str, object]]:
                 with ThreadPoolExecutor(CLIENTS) as clients:
                     list(clients.map(lambda share: _post(port, bodies[share::CLIENTS]), range(CLIENTS)))
                 stored = time.monotonic() - begun
-            yield _measure("events.per_second", stored)
+            yield _measure("events.per_second", stored, TARGET)
             with warehouse.connect(server.url("rapport"), autocommit=True) as connection:
-                yield _measure("events.drained_per_second", _drain(connection, settings, len(bodies)))
+                drained = _drain(connection, settings, len(bodies))
+            yield _measure("events.drained_per_second", drained, DRAIN_TARGET)
         finally:
             server.stop()
 
@@ -168,6 +170,6 @@ def _public_pages(settings: Settings) -> Iterator[int]:
         process.wait(30)
 
 
-def _measure(name: str, seconds: float) -> dict[str, object]:
+def _measure(name: str, seconds: float, target: int) -> dict[str, object]:
     value = round(EVENTS / seconds)
-    return {"measure": name, "value": value, "unit": "events/s", "target": TARGET, "ok": value >= TARGET}
+    return {"measure": name, "value": value, "unit": "events/s", "target": target, "ok": value >= target}
