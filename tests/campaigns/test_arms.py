@@ -81,6 +81,13 @@ def test_arms_stay_when_the_share_grows_and_new_people_get_the_new_share(shop: S
     shop.plan(MONDAY + 7 * DAY)
     after = arms(shop)
     assert {key: after[key] for key in before} == before
+    again = dict(
+        shop.execute(
+            "select recipient_key, arm from activation.messages where due_at > %s and customer_id like 'p%%'",
+            MONDAY,
+        )
+    )
+    assert again == {key: arm for key, (arm, _) in before.items()}
     new = {key: arm for key, arm in after.items() if key not in before}
     assert {key for key, (arm, _) in new.items() if arm == "holdout"} == {
         key for key in new if bucket("weekly holdout", key) < 0.5

@@ -260,7 +260,7 @@ _TABLES = """
 drop table if exists pg_temp.candidates, pg_temp.meant, pg_temp.addressed, pg_temp.plan;
 
 create temp table candidates (
-    customer_id text primary key, entered_at timestamptz, base_at timestamptz not null,
+    customer_id text not null, entered_at timestamptz, base_at timestamptz not null,
     is_late boolean not null
 ) on commit drop;
 
