@@ -157,6 +157,7 @@ def test_two_of_a_journey_who_turn_out_to_be_one_get_the_next_step_once(journey:
     (reminder,) = journey.plan(MONDAY + 3 * DAY)
     assert reminder.planned == 1
     sent(journey, reminder, MONDAY + 3 * DAY)
+    assert journey.plan(MONDAY + 3 * DAY + HOUR) == []
     journey.execute("delete from identity.merges")
     journey.add("anna", segments=())
     journey.execute("insert into segments.members values ('new_customers', 'anna', 'test')")
