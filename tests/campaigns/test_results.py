@@ -178,6 +178,14 @@ def test_a_campaign_without_a_holdout_has_nothing_to_compare_with(connection: ps
     assert "nobody was held out" in page(results(connection, "letter", MEASURED))
 
 
+def test_variants_are_compared_without_a_holdout_too(connection: psycopg.Connection) -> None:
+    connection.execute("delete from marts.campaign_lift where arm = 'holdout'")
+    text = page(results(connection, "letter", MEASURED))
+    assert "Variants a and b cannot be told apart" in text
+    assert "Nobody was held out" in text
+    assert "Variants are compared on 2026-07-01." in page(results(connection, "letter", MEASURED - DAY))
+
+
 def test_an_unknown_campaign_and_a_warehouse_without_a_run_are_refused(
     connection: psycopg.Connection, second_warehouse_url: str
 ) -> None:

@@ -39,13 +39,15 @@ class Funnel:
 class Period:
     """A measured stretch of a campaign; nobody is in two of them.
 
-    `effect` is None without a holdout. `left_out` counts customers with two arms.
+    `effect` is None without a holdout. `left_out` counts customers with two arms. Until the period `is_over`
+    its figures still grow.
     """
 
     number: int
     starts_at: datetime
     closes_at: datetime
     ends_at: datetime
+    is_over: bool
     treatment: Arm | None
     effect: Effect | None
     variants: dict[str, Arm]
@@ -144,7 +146,8 @@ def results(connection: psycopg.Connection, campaign: str, now: datetime) -> Cam
         by_edition = cursor.execute(_LIFT_BY_EDITION, named).fetchall()
     if funnel is None and not arms:
         raise InputError(
-            f"no run has counted a campaign {campaign!r} yet; `rapport campaign status` lists the editions"
+            f"no run has counted a campaign {campaign!r} yet. What is planned in a run, the next one counts; "
+            "`rapport campaign status` lists the editions"
         )
     measured_at = arms[0]["measured_at"] if arms else None
     known_until = min(now, measured_at) if measured_at else now
@@ -173,6 +176,7 @@ def _period(rows: list[dict[str, Any]], known_until: datetime) -> Period:
         starts_at=first["starts_at"],
         closes_at=first["closes_at"],
         ends_at=first["settles_at"],
+        is_over=known_until >= first["settles_at"],
         treatment=treatment,
         effect=effect(treatment, holdout, **times, revenue_cap=first["revenue_cap"])
         if treatment and holdout

@@ -64,11 +64,12 @@ def _period(period: Period, currency: str, is_one_of_many: bool, out: Console) -
         *((f"  variant {name}", arm) for name, arm in period.variants.items()),
     ):
         if arm is not None:
-            is_shown = effect is not None and effect.status is not Status.COLLECTING
-            lines.add_row(name, f"{arm.customers:,}", *(_figures(arm) if is_shown else ("", "", "")))
+            lines.add_row(name, f"{arm.customers:,}", *(_figures(arm) if period.is_over else ("", "", "")))
     out.print(lines)
     if effect is None:
         out.print("Nobody was held out: what it changed is not known.")
+        if not period.is_over:
+            out.print(f"Variants are compared on {period.ends_at:%Y-%m-%d}.")
     else:
         for line in sentences(effect, currency):
             out.print(Text(line, style=_STYLES[effect.status]), soft_wrap=True)
