@@ -36,7 +36,10 @@ def test_fields_that_everybody_needs(source: str, found: set[tuple[str, str]]) -
     assert bare_fields(source) == found
 
 
-def test_a_field_that_many_lack_holds_and_one_that_few_lack_skips_them(shop: SmallShop) -> None:
+def test_a_field_that_many_lack_holds_and_one_that_few_lack_skips_them(
+    shop: SmallShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rapport.campaigns.gate.SAMPLE", 2)
     letter(shop, "{{ customer.favourite_category }}")
     crowd(shop, 30)
     shop.execute("update marts.customers set favourite_category = 'tea'")

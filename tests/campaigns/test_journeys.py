@@ -168,6 +168,20 @@ def test_two_of_a_journey_who_turn_out_to_be_one_get_the_next_step_once(journey:
     ]
 
 
+def test_who_was_merged_between_steps_is_considered_once_for_each(journey: SmallShop) -> None:
+    (hello,) = journey.plan()
+    sent(journey, hello, MONDAY)
+    (reminder,) = journey.plan(MONDAY + 3 * DAY)
+    sent(journey, reminder, MONDAY + 3 * DAY)
+    journey.add("anne", segments=())
+    journey.leave("anna", "new_customers")
+    journey.merge("anna", "anne", journey.run(MONDAY + 3 * DAY))
+    assert journey.plan(MONDAY + 3 * DAY + HOUR) == []
+    (last,) = journey.plan(MONDAY + 10 * DAY)
+    assert last.planned == 1
+    assert journey.plan(MONDAY + 10 * DAY + HOUR) == []
+
+
 def test_planning_again_and_rebuilt_memberships_give_no_second_step(journey: SmallShop) -> None:
     (hello,) = journey.plan()
     sent(journey, hello, MONDAY)
