@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from campaigns.small_shop import MONDAY, SmallShop
 from rapport import warehouse
 from rapport.audiences.recipients import RecipientKey
-from rapport.delivery.events import DrainCounts, drain
+from rapport.delivery.events import DRAIN_LOCK, DrainCounts, drain
 from rapport.delivery.outbox import anything_due, send_due
 from rapport.errors import RecipientKeyChanged
 
@@ -512,3 +512,21 @@ def test_checklist_5_who_complains_before_the_claim_gets_nothing(shop: SmallShop
     shop.execute("select public_pages.store_webhook(%b)", json.dumps([event]).encode())
     send_due(shop.url, shop.settings, now=MONDAY)
     assert shop.messages() == {"anna": ("skipped", "suppressed")}
+
+
+def test_a_drain_waits_for_another(outbox: Outbox, warehouse_url: str) -> None:
+    """Else a claim could begin while somebody else still reads an unsubscription."""
+    outbox.message("anna")
+    outbox.store(outbox.event("delivered"))
+
+    def work() -> int:
+        with warehouse.connect(warehouse_url, autocommit=True) as connection:
+            return drain(connection, KEY, NOON).events
+
+    with ThreadPoolExecutor(1) as threads:
+        with outbox.connection.transaction():
+            outbox.connection.execute("select pg_advisory_xact_lock(%s)", [DRAIN_LOCK])
+            draining = threads.submit(work)
+            with pytest.raises(TimeoutError):
+                draining.result(0.5)
+        assert draining.result(20) == 1
