@@ -286,6 +286,9 @@ def test_a_pull_that_fails_is_no_first_pull(
     fake.set_faults(Fault("proxy_page", status=503, path="/v3/suppression/.*"))
     with pytest.raises(SourceUnavailable, match="SendGrid answered 503 about its list bounces"):
         pull_from_sendgrid(connection, KEY, sendgrid, NOON)
+    fake.set_faults(Fault("proxy_page", status=503, path="/v3/suppression/invalid_emails"))
+    with pytest.raises(SourceUnavailable, match="SendGrid answered 503 about its list invalid_emails"):
+        pull_from_sendgrid(connection, KEY, sendgrid, NOON)
     (sendgrid.config / "delivery.yml").write_text("sendgrid: {host: 'http://127.0.0.1:9'}\n")
     with pytest.raises(SourceUnavailable, match="SendGrid does not answer about its list bounces"):
         pull_from_sendgrid(connection, KEY, sendgrid, NOON)
