@@ -233,7 +233,7 @@ def in_any_order(live: LiveShop, monkeypatch: pytest.MonkeyPatch, examples: int,
 
 
 def test_in_any_order(live: LiveShop, monkeypatch: pytest.MonkeyPatch) -> None:
-    in_any_order(live, monkeypatch, examples=4, steps=12)
+    in_any_order(live, monkeypatch, examples=3, steps=12)
 
 
 @pytest.mark.long

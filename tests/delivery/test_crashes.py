@@ -16,9 +16,13 @@ from rapport.delivery import attempts, settling
 from rapport.delivery.fake_sendgrid import Fault
 
 
-@pytest.mark.parametrize("render", ["shape", "single"])
-def test_sends_interrupted_at_random(live: LiveShop, render: str) -> None:
-    interrupted(live, render=render, people=400, rounds=5, seed=5, kills_postgres=False)
+def test_sends_interrupted_at_random(live: LiveShop) -> None:
+    interrupted(live, render="shape", people=400, rounds=6, seed=5, kills_postgres=False)
+
+
+@pytest.mark.long
+def test_lone_mails_interrupted_at_random(live: LiveShop) -> None:
+    interrupted(live, render="single", people=400, rounds=20, seed=6, kills_postgres=False)
 
 
 @pytest.mark.long

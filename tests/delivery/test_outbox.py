@@ -216,6 +216,24 @@ def test_a_cap_of_one_holds_between_two_campaigns_that_claim_at_once(shop: Small
         assert claimed(other, "second") == (0, 1)
 
 
+def test_the_days_maximum_is_counted_by_one_claim_at_a_time(shop: SmallShop) -> None:
+    shop.write("campaigns/weekly.yml", WEEKLY + "limits: {per_day: 2}\n")
+    for name in ("anna", "bert", "carl"):
+        shop.add(name)
+    shop.plan()
+    (campaign,) = read_campaigns(shop.settings).good
+    shop.execute("update activation.editions set state = 'sending'")
+    shop.execute("update activation.messages set due_at = %s", MONDAY)
+    with psycopg.connect(shop.url) as one, psycopg.connect(shop.url, autocommit=True) as other:
+        one.execute("select")
+        assert len(claim_all(one, shop, campaign, Delivery()).message_ids) == 2
+        other.execute("set lock_timeout = '100ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            claim_all(other, shop, campaign, Delivery())
+        one.commit()
+        assert claim_all(other, shop, campaign, Delivery()) == Claimed()
+
+
 def test_an_edition_held_while_it_is_being_sent_is_claimed_no_further(shop: SmallShop) -> None:
     shop.add("anna")
     shop.plan()
@@ -233,6 +251,7 @@ def test_a_pause_stops_the_next_claim(shop: SmallShop, campaign: str | None) -> 
     shop.execute("insert into activation.pauses (campaign, paused_by) values (%s, 'me')", campaign)
     assert send_due(shop.url, shop.settings, now=MONDAY).accepted == 0
     assert shop.messages() == {"anna": ("planned", None)}
+    assert shop.execute("select * from activation.attempts") == []
     shop.execute("update activation.pauses set resumed_at = now()")
     assert send_due(shop.url, shop.settings, now=MONDAY).accepted == 1
 
