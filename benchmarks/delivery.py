@@ -17,7 +17,7 @@ sys.path[:0] = [str(PROJECT / "plugins"), str(PROJECT / "benchmarks")]
 PARTS = ("sending", "rendering", "planning", "events")
 SMALL = {
     "RAPPORT_BENCH_EVENTS": "20000",
-    "RAPPORT_BENCH_CANDIDATES": "50000",
+    "RAPPORT_BENCH_PEOPLE": "50000",
     "RAPPORT_BENCH_MAILS": "500",
 }
 
