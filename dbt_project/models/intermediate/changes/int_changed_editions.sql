@@ -1,7 +1,5 @@
 {{ config(tags=['as_of']) }}
 
-{%- set since = "cast('" ~ var('since_as_of') ~ "' as timestamptz)" -%}
-
 {% if var('since_run_id') is none -%}
 select
     cast(null as text) as edition_id,
@@ -14,10 +12,6 @@ with editions as (
 
 messages as (
     select * from {{ ref('stg_messages_now') }}
-),
-
-accepted as (
-    select * from {{ ref('stg_messages') }}
 ),
 
 changed_events as (
@@ -48,12 +42,6 @@ changed as (
         false as is_new
     from told
     where planned > 0 or sending > 0 or uncertain > 0 or unknown > 0
-    union
-    select
-        edition_id,
-        false as is_new
-    from accepted
-    where accepted_at >= {{ since }}
     union
     select
         messages.edition_id,

@@ -12,6 +12,7 @@ with customers as (
 
 accepted as (
     select * from {{ ref('stg_messages') }}
+    where {{ among(['edition_id'], ref('int_changed_editions')) }}
 ),
 
 measured as (

@@ -1,4 +1,4 @@
-"""Where results find what was accepted and what happened since a time, and a customer's arms."""
+"""Where results find what happened since a time, and a customer's arms."""
 
 from alembic import op
 
@@ -8,8 +8,6 @@ branch_labels = None
 depends_on = None
 
 INDEXES = """
-create index messages_accepted on activation.messages using brin (accepted_at)
-with (pages_per_range = 16);
 create index message_events_occurred on activation.message_events using brin (occurred_at)
 with (pages_per_range = 16);
 create index arms_of_customer on activation.arms (customer_id);
