@@ -88,7 +88,7 @@ def test_the_normal_form_is_frozen(address: str, normal: str) -> None:
 def test_a_recipient_key_is_frozen() -> None:
     key = recipient_key(" Anna@Example.com", SECRET.encode())
     digest = hmac.new(SECRET.encode(), b"anna@example.com", hashlib.sha256).hexdigest()
-    assert key == f"{KEY.key_id}_{digest}"
+    assert key == f"{KEY.key_id}_{digest[:32]}"
     assert KEY.key_id == "d79412e9"
 
 
