@@ -54,7 +54,7 @@ def test_every_variable_is_required_or_has_a_default_and_is_documented() -> None
 def test_no_secret_is_written_down(name: str) -> None:
     for key, value in ALL[name].get("environment", {}).items():
         if re.search(r"PASSWORD$|SECRET|_KEY$|AUTH$", key):
-            assert re.fullmatch(r"\$\{[A-Z_]+:\?[^}]+\}", value), f"{key} must come from the environment"
+            assert re.fullmatch(r"\$\{[A-Z_]+:(\?[^}]+|-)\}", value), f"{key} must come from the environment"
         for password in re.findall(r"://[^:/]*:(.+?)@", value):
             assert re.fullmatch(r"\$\{[A-Z_]+:\?[^}]+\}", password), f"{key} holds a password"
 

@@ -39,8 +39,6 @@ app.add_typer(held_app, name="held")
 app.add_typer(rejected_app, name="rejected")
 app.add_typer(identity_app, name="identity")
 app.add_typer(suppressions_app, name="suppressions")
-app.command()(erase)
-app.command("fake-sendgrid")(fake_sendgrid)
 
 AsOf = Annotated[
     str | None,
@@ -312,3 +310,7 @@ def _settings(config: Path | None = None) -> Settings:
         # The steps read the environment, as they do under a scheduler.
         os.environ["RAPPORT_CONFIG"] = str(config)
     return Settings.from_environment()
+
+
+app.command()(erase)
+app.command("fake-sendgrid")(fake_sendgrid)
