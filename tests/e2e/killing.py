@@ -24,7 +24,11 @@ RUN_COLUMNS = {
     "rejected_at",
     "rejected_id",
     "file",
+    "attempt_id",
+    "assigned_at",
 }
+# An attempt is of a process, and one that was killed leaves one more; the mark says which database this is.
+OF_A_PROCESS = {("activation", "attempts"), ("activation", "warehouse_mark")}
 SCHEMAS = ("raw", "intermediate", "identity", "marts", "reporting", "segments", "activation")
 LEDGER = (("ops", "load_batches"), ("ops", "rejected_records"))
 
@@ -73,7 +77,7 @@ def tables(connection: psycopg.Connection) -> list[tuple[str, str]]:
         """,
         [list(SCHEMAS)],
     ).fetchall()
-    return [*LEDGER, *((schema, name) for schema, name in found)]
+    return [*LEDGER, *(table for table in found if table not in OF_A_PROCESS)]
 
 
 def rows(connection: psycopg.Connection, schema: str, table: str) -> list[tuple[str, ...]]:
