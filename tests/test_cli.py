@@ -1,35 +1,20 @@
 """The command line's answers where something is missing or mistyped."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
-from rapport import cli, ledger, warehouse
+from command_line import Rapport, rapport_of
+from rapport import ledger, warehouse
 
 
 @pytest.fixture
 def rapport(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, warehouse_url: str
-):  # type: ignore[no-untyped-def]
-    """Calls the command line in this process: (exit code, standard output, standard error)."""
+) -> Rapport:
     config = tmp_path / "config"
     (config / "sources").mkdir(parents=True)
-    monkeypatch.setenv("RAPPORT_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("RAPPORT_CONFIG", str(config))
-    monkeypatch.setenv("RAPPORT_WAREHOUSE_URL", warehouse_url)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["rapport", *arguments])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
+    return rapport_of(monkeypatch, capsys, home=tmp_path / "home", config=config, url=warehouse_url)
 
 
 def test_status_before_the_first_run_says_what_to_type(rapport) -> None:  # type: ignore[no-untyped-def]

@@ -2,8 +2,7 @@
 
 import json
 import secrets
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,35 +10,19 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from rapport import cli, warehouse
+from command_line import Rapport, rapport_of
+from rapport import warehouse
 from rapport.public.login import check_login
-
-Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def rapport(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, warehouse_url: str
-) -> Call:
-    """Calls the command line in this process: (exit code, standard output, standard error)."""
-    monkeypatch.setenv("RAPPORT_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("RAPPORT_CONFIG", str(tmp_path))
-    monkeypatch.setenv("RAPPORT_WAREHOUSE_URL", warehouse_url)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["rapport", *arguments])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
+) -> Rapport:
+    return rapport_of(monkeypatch, capsys, home=tmp_path / "home", config=tmp_path, url=warehouse_url)
 
 
-def test_opt_outs_are_imported_listed_and_never_shown(rapport: Call, tmp_path: Path) -> None:
+def test_opt_outs_are_imported_listed_and_never_shown(rapport: Rapport, tmp_path: Path) -> None:
     file = tmp_path / "opt_outs.csv"
     file.write_text("address,topic\nanna@mail.example,news\nbert@mail.example,\nwrong,\n")
     code, out, _ = rapport("suppressions", "import", str(file))
@@ -59,12 +42,12 @@ def test_opt_outs_are_imported_listed_and_never_shown(rapport: Call, tmp_path: P
     assert "mail.example" not in out
 
 
-def test_a_pull_without_a_key_says_what_is_missing(rapport: Call) -> None:
+def test_a_pull_without_a_key_says_what_is_missing(rapport: Rapport) -> None:
     code, _, err = rapport("suppressions", "pull")
     assert (code, "SENDGRID_API_KEY is not set" in err) == (2, True)
 
 
-def test_erasing_says_what_is_left_to_do(rapport: Call) -> None:
+def test_erasing_says_what_is_left_to_do(rapport: Rapport) -> None:
     code, out, _ = rapport("erase", "anna@mail.example")
     assert code == 0
     assert "was not among the recipients; it gets no mail from now on" in out
@@ -91,7 +74,7 @@ def login(warehouse_url: str) -> Iterator[str]:
 
 
 def test_migrating_makes_the_log_in_of_the_public_pages(
-    rapport: Call, monkeypatch: pytest.MonkeyPatch, login: str
+    rapport: Rapport, monkeypatch: pytest.MonkeyPatch, login: str
 ) -> None:
     monkeypatch.setenv("RAPPORT_PUBLIC_DATABASE_URL", login)
     for _ in range(2):
@@ -102,7 +85,7 @@ def test_migrating_makes_the_log_in_of_the_public_pages(
 
 
 def test_the_log_in_must_be_a_user_of_its_own(
-    rapport: Call, monkeypatch: pytest.MonkeyPatch, warehouse_url: str, login: str
+    rapport: Rapport, monkeypatch: pytest.MonkeyPatch, warehouse_url: str, login: str
 ) -> None:
     monkeypatch.setenv("RAPPORT_PUBLIC_DATABASE_URL", warehouse_url)
     code, _, err = rapport("migrate")

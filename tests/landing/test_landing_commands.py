@@ -1,42 +1,26 @@
 """`rapport held` and `rapport rejected`, as they are typed."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from rapport import cli
+from command_line import Rapport, rapport_of
 from rapport.landing.load import FilesRefused, load_feed
 from rapport.settings import Settings
 from rapport.sources.feed import Feed
 
 HEADER = "order,at,quantity,price,product\n"
-Rapport = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def rapport(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Rapport:
-    """Calls the command line in this process: (exit code, standard output, standard error)."""
-    monkeypatch.setenv("RAPPORT_HOME", str(settings.home))
-    monkeypatch.setenv("RAPPORT_CONFIG", str(settings.config))
-    monkeypatch.setenv("RAPPORT_WAREHOUSE_URL", str(settings.warehouse_url))
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["rapport", *arguments])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as ended:
-            code = int(ended.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
+    url = str(settings.warehouse_url)
+    return rapport_of(monkeypatch, capsys, home=settings.home, config=settings.config, url=url)
 
 
 @pytest.fixture
