@@ -37,7 +37,7 @@ def test_a_browser_runs_nothing_that_a_page_holds(pages: Pages) -> None:
 def test_style_and_script_come_from_the_server_itself(pages: Pages) -> None:
     html = pages.get("/rapport/", "vera").text
     assert "https://" not in html
-    for file in ("pages.css", "pages.js"):
+    for file in ("pages.css", "pages.js", "htmx-2.min.js"):
         assert f'"/rapport/static/{file}"' in html
         assert pages.get(f"/rapport/static/{file}").status == 200
 

@@ -10,7 +10,7 @@ from typing import Annotated
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.core_api.security import get_user
-from fastapi import Depends, HTTPException, Request, status
+from fastapi import Depends, HTTPException, status
 
 
 class Role(IntEnum):
@@ -45,14 +45,6 @@ def marketer(who: Annotated[Visitor, Depends(visitor)]) -> Visitor:
 def operator(who: Annotated[Visitor, Depends(visitor)]) -> Visitor:
     """Somebody who may change settings."""
     return _at_least(who, Role.OPERATOR)
-
-
-def same_origin(request: Request) -> None:
-    """Refuse a write that another site's page makes a browser send."""
-    if request.method in ("GET", "HEAD", "OPTIONS"):
-        return
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        raise HTTPException(status.HTTP_403_FORBIDDEN, "this form belongs to another site")
 
 
 Viewer = Annotated[Visitor, Depends(visitor)]

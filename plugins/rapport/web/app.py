@@ -2,7 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from urllib.parse import quote
 
+from airflow.configuration import conf
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
@@ -10,10 +12,17 @@ from starlette.exceptions import HTTPException
 
 from rapport.errors import RapportError
 from rapport.settings import Settings
-from rapport.web import access, today
+from rapport.web import access, forms
+from rapport.web.pages import today
 from rapport.web.rendering import page
 
 STATIC = Path(__file__).parent / "static"
+PAGES = (today,)
+# Packages that ship scripts: Chart.bundle.js, htmx-2.min.js.
+LIBRARIES: list[str | tuple[str, str]] = [
+    ("chartkick", "django/static/chartkick"),
+    ("django_htmx", "static/django_htmx"),
+]
 # Scripts and styles come from our own files; Airflow shows the pages in a frame of its own.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -25,10 +34,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """All pages. Every route but the static files asks for Airflow's log-in."""
     app = FastAPI(title="Rapport", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.settings = settings or Settings.from_environment()
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    guards = [Depends(access.visitor), Depends(access.same_origin)]
-    for room in (today,):
-        app.include_router(room.router, dependencies=guards)
+    app.state.form_tokens = forms.FormTokens(conf.get("api", "secret_key"))
+    app.mount("/static", StaticFiles(directory=STATIC, packages=LIBRARIES))
+    guards = [Depends(access.visitor), Depends(forms.our_own_form)]
+    for module in PAGES:
+        app.include_router(module.router, dependencies=guards)
     app.middleware("http")(_with_headers)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RapportError, _failed)
@@ -40,15 +50,16 @@ async def _with_headers(request: Request, call: Callable[[Request], Awaitable[Re
     response.headers.setdefault("Content-Security-Policy", POLICY)
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "same-origin"
-    if not request.url.path.startswith(f"{request.scope.get('root_path', '')}/static/"):
-        response.headers["Cache-Control"] = "no-store"
+    is_static = request.url.path.startswith(f"{request.scope.get('root_path', '')}/static/")
+    response.headers["Cache-Control"] = "max-age=3600" if is_static else "no-store"
     return response
 
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 401 and "text/html" in request.headers.get("accept", ""):
-        return RedirectResponse(f"/auth/login?next={request.url.path}", status_code=303)
+        wanted = f"{request.url.path}?{request.url.query}".removesuffix("?")
+        return RedirectResponse(f"/auth/login?next={quote(wanted)}", status_code=303)
     return page(request, "refused.html", status_code=error.status_code, sentence=error.detail)
 
 

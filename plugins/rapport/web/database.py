@@ -31,6 +31,13 @@ def people(settings: Settings, who: Visitor) -> Iterator[psycopg.Connection]:
 
 
 @contextmanager
+def deciding(settings: Settings) -> Iterator[psycopg.Connection]:
+    """A transaction in which a person's decision is written; committed at its end."""
+    with warehouse.connect(warehouse.ensure(settings)) as connection:
+        yield connection
+
+
+@contextmanager
 def _read_only(settings: Settings) -> Iterator[psycopg.Connection]:
     with (
         warehouse.connect(warehouse.ensure(settings)) as connection,

@@ -1,7 +1,25 @@
 "use strict";
 
-// Times are sent in UTC and shown in the viewer's own zone; UTC stays on hover.
-for (const element of document.querySelectorAll("time[datetime]")) {
-  element.textContent = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" })
-    .format(new Date(element.dateTime));
+// Numbers and times arrive in English and UTC; here they become the viewer's own, UTC stays on hover.
+function asTheViewerWrites(part) {
+  for (const element of part.querySelectorAll("time[datetime]")) {
+    element.textContent = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" })
+      .format(new Date(element.dateTime));
+  }
+  for (const element of part.querySelectorAll("data[value]")) {
+    const { places, currency, percent } = element.dataset;
+    const form = currency ? { style: "currency", currency }
+      : percent ? { style: "percent", minimumFractionDigits: +percent, maximumFractionDigits: +percent }
+      : { minimumFractionDigits: +places, maximumFractionDigits: +places };
+    element.textContent = new Intl.NumberFormat(undefined, form).format(+element.value);
+  }
 }
+
+asTheViewerWrites(document);
+document.addEventListener("htmx:load", (event) => asTheViewerWrites(event.detail.elt));
+
+// A write that cannot be taken back asks first.
+document.addEventListener("submit", (event) => {
+  const question = event.target.dataset.ask;
+  if (question && !window.confirm(question)) event.preventDefault();
+});

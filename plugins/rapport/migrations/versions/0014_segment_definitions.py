@@ -1,0 +1,10 @@
+"""Segments that people define in the pages."""
+
+revision = "0014"
+down_revision = "0013"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass

@@ -1,0 +1,1 @@
+"""A module a page: its routes, what it reads, what it shows."""
