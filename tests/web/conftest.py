@@ -1,9 +1,11 @@
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser
 
 from chosen_postgres import a_warehouse
 from rapport.embedded_postgres import EmbeddedPostgres
+from web import browsing
 from web.served_pages import Pages, starting
 
 
@@ -14,3 +16,13 @@ def pages(
     """Rapport's pages on an empty warehouse, in an API server of the module's own."""
     with a_warehouse(postgres, template) as url:
         yield from starting(postgres, url, tmp_path_factory.mktemp("pages"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium; `browsing.window(browser, pages, "mia")` opens a window of somebody's.
+
+    A module's, not the session's: while it is open, Playwright's event loop keeps other tests of the same
+    process from running one of their own.
+    """
+    yield from browsing.launched()

@@ -49,10 +49,11 @@ class Pages:
         for name, value in headers.items():
             request.add_header(name.replace("_", "-"), value)
         if who is not None:
-            request.add_header("Cookie", f"_token={self._token(who)}")
+            request.add_header("Cookie", f"_token={self.token(who)}")
         return _answer(request)
 
-    def _token(self, who: str) -> str:
+    def token(self, who: str) -> str:
+        """What the browser of somebody who is logged in keeps as the cookie `_token`."""
         body = json.dumps({"username": who, "password": PASSWORD}).encode()
         request = urllib.request.Request(f"{self.address}/auth/token", data=body, method="POST")
         request.add_header("Content-Type", "application/json")
