@@ -13,6 +13,7 @@ RapportError
     ├── RunInProgress
     ├── LoadInProgress
     ├── WarehouseUnavailable
+    ├── QueryStopped          a page's query took too long, or its person asked something newer
     ├── SourceUnavailable     a source's database or API does not answer
     ├── ServiceFailed         one of Airflow's services
     └── DiskFull
@@ -71,6 +72,10 @@ class LoadInProgress(RetryableError):
 
 class WarehouseUnavailable(RetryableError):
     """The warehouse does not answer."""
+
+
+class QueryStopped(RetryableError):
+    """A page's query took too long, or a newer one of the same person took its place."""
 
 
 class SourceUnavailable(RetryableError):

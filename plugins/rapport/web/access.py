@@ -4,7 +4,6 @@ The pages' three roles follow from what Airflow lets a user do, whichever auth m
 change connections is an operator, who may change DAGs a marketer, anybody else with a log-in a viewer.
 """
 
-from enum import IntEnum
 from typing import Annotated
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -12,29 +11,12 @@ from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.core_api.security import get_user
 from fastapi import Depends, HTTPException, status
 
-
-class Role(IntEnum):
-    """What a page may show. Each role may see and do what the one before it may."""
-
-    VIEWER = 1
-    MARKETER = 2
-    OPERATOR = 3
-
-
-class Visitor:
-    """Who asks for a page."""
-
-    def __init__(self, user: BaseUser) -> None:
-        self.name = user.get_name()
-        self.role = _role(user)
-
-    def may(self, role: Role) -> bool:
-        return self.role >= role
+from rapport.web.visitors import Role, Visitor
 
 
 def visitor(user: Annotated[BaseUser, Depends(get_user)]) -> Visitor:
     """Anybody who is logged in."""
-    return Visitor(user)
+    return Visitor(user.get_name(), _role(user))
 
 
 def marketer(who: Annotated[Visitor, Depends(visitor)]) -> Visitor:

@@ -6,7 +6,7 @@ from psycopg.types.json import Jsonb
 
 from rapport import warehouse
 from rapport.settings import Settings
-from rapport.web.access import Visitor
+from rapport.web.visitors import Visitor
 
 
 def record(settings: Settings, who: Visitor, action: str, subject: str, **detail: Any) -> None:

@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import Depends, HTTPException, Request, status
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from rapport.web.access import Visitor, visitor
+from rapport.web.access import visitor
+from rapport.web.visitors import Visitor
 
 READS = ("GET", "HEAD", "OPTIONS")
 FIELD = "form_token"

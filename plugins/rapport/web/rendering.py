@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from rapport.web import drawing, forms
-from rapport.web.access import Role, Visitor
+from rapport.web.visitors import Role, Visitor
 
 Number = int | float | Decimal
 
