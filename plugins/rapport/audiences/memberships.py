@@ -7,6 +7,7 @@ import psycopg
 from psycopg import sql
 
 from rapport import warehouse
+from rapport.audiences import sizes
 from rapport.audiences.segments import segment_file
 from rapport.errors import ConfigurationError
 from rapport.ledger import Run
@@ -15,7 +16,7 @@ CONTRACT = "a segment has one row per customer with the columns customer_id and 
 
 
 def record_memberships(url: str, run: Run, segments: Sequence[str]) -> dict[str, int]:
-    """Bring segments.members and segments.memberships to what the views say; the size of each segment.
+    """Bring the tables of segments to what the views say; the size of each segment.
 
     A membership lasts from the as_of of the run that first saw it to that of the run that first missed it.
     Memberships of segments that are not named end. Repeating the call changes nothing; killed half-way it has
@@ -32,6 +33,8 @@ def record_memberships(url: str, run: Run, segments: Sequence[str]) -> dict[str,
         _follow_merges(connection)
         _close_and_open(connection, run.as_of)
         _replace_members(connection)
+        sizes.record_sizes(connection, run, segments)
+        sizes.record_profiles(connection)
         found = connection.execute("select segment, count(*) from wanted group by segment").fetchall()
     return {**dict.fromkeys(segments, 0), **dict(found)}
 

@@ -30,7 +30,8 @@ class Fields:
             """
             select table_name, array_agg(column_name::text order by ordinal_position)
             from information_schema.columns
-            where table_schema = 'segments' and table_name not in ('members', 'memberships')
+            inner join information_schema.views using (table_schema, table_name)
+            where table_schema = 'segments'
             group by table_name
             """
         ).fetchall()
