@@ -7,9 +7,7 @@ import psycopg
 
 from audiences.hand_made_segments import Shop, at
 
-COUNTED = """
-    select sizes.segment, sizes.as_of, sizes.members, sizes.entered, sizes.left_ from segments.sizes order by 1, 2
-"""
+COUNTED = "select segment, as_of, members, entered, left_ from segments.sizes order by 1, 2"
 FROM_MEMBERSHIPS = """
     select
         sizes.segment, sizes.as_of,

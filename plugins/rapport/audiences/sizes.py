@@ -19,7 +19,7 @@ DIMENSIONS = (
 
 
 def record_sizes(connection: psycopg.Connection, run: Run, segments: Sequence[str]) -> None:
-    """Note the size of each of the segments, and how many entered and left, as the memberships of this run say.
+    """Note the size of each of the segments, and how many entered and left, as this run's memberships say.
 
     What later runs noted goes, and what an earlier call noted for the same as_of.
     """
@@ -92,7 +92,9 @@ def record_profiles(connection: psycopg.Connection) -> None:
         )
 
         insert into segments.profiles (segment, dimension, value, members, customers)
-        select named.segment, of_all.dimension, of_all.value, coalesce(of_segments.members, 0), of_all.customers
+        select
+            named.segment, of_all.dimension, of_all.value,
+            coalesce(of_segments.members, 0), of_all.customers
         from of_all
         cross join (select distinct segment from alike) as named
         left join of_segments
