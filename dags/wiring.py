@@ -42,16 +42,21 @@ DEFAULTS: dict[str, Any] = {
 
 
 def step(function: Callable[..., Any] | None = None, **options: Any) -> Any:
-    """An Airflow task whose permanent errors are not retried."""
+    """An Airflow task that the run ledger can name, and whose permanent errors are not retried."""
     if function is None:
         return functools.partial(step, **options)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        from rapport import steps
         from rapport.errors import PermanentError
+        from rapport.ledger import TaskTry
 
+        instance = get_current_context()["ti"]
+        task_try = TaskTry(instance.run_id, instance.task_id, instance.map_index, instance.try_number)
         try:
-            return function(*args, **kwargs)
+            with steps.done_by(task_try):
+                return function(*args, **kwargs)
         except PermanentError as error:
             raise AirflowFailException(str(error)) from error
 

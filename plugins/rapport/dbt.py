@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import yaml
 
-from rapport import dbt_sources, warehouse
+from rapport import checks, dbt_sources, warehouse
 from rapport.errors import ConfigurationError, DataTestsFailed, DiskFull
 from rapport.ledger import EVERYTHING, News, Run, TestResult
 from rapport.settings import Settings
@@ -71,10 +71,11 @@ def build(settings: Settings, url: str, run: Run, layer: str, news: News = EVERY
         selection += ["--exclude", *EXCLUDED[layer]]
     arguments = ["build", *selection, *run_arguments(settings, run), "--no-write-json"]
     with environment(url, dbt_sources.folder(settings)):
-        outcome = _invoke(settings, arguments, manifest=_manifest(settings))
+        manifest = _manifest(settings)
+        outcome = _invoke(settings, arguments, manifest=manifest)
     if outcome.result is None:
         raise ConfigurationError(f"dbt could not start the {layer} layer: {outcome.exception}")
-    result = _summary(outcome.result.results)
+    result = _summary(outcome.result.results, manifest)
     if any("No space left on device" in failure for failure in result.failures):
         raise DiskFull(
             f"the warehouse's disk is full while building {layer}; free some room and run again. "
@@ -264,7 +265,7 @@ def _invoke(settings: Settings, arguments: list[str], *, quiet: bool = True, man
     return dbtRunner(manifest).invoke([*flags, *arguments])
 
 
-def _summary(results: Any) -> BuildResult:
+def _summary(results: Any, manifest: Any) -> BuildResult:
     rows = 0
     tests: list[TestResult] = []
     failures: list[str] = []
@@ -277,8 +278,9 @@ def _summary(results: Any) -> BuildResult:
                     model=_tested_model(node),
                     status=status,
                     failures=result.failures,
-                    description=node.description or None,
+                    description=checks.meaning(node),
                     message=result.message,
+                    owner=checks.owner(node, manifest.nodes),
                 )
             )
         else:

@@ -7,7 +7,7 @@ beforehand are taken in by the next one.
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -57,6 +57,16 @@ class News:
 EVERYTHING = News(is_everything=True)
 
 
+@dataclass(frozen=True)
+class TaskTry:
+    """The try of a task of Airflow that does a step; `map_index` is -1 where it is not mapped."""
+
+    dag_run_id: str
+    task_id: str
+    map_index: int | None
+    try_number: int
+
+
 @dataclass
 class StepRecord:
     """What a step tells the ledger; fields left None do not apply to it."""
@@ -71,7 +81,7 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class TestResult:
-    """How one dbt test ended. `failures` counts rows."""
+    """How one dbt test ended. `failures` counts rows; `owner` is who answers for what is tested."""
 
     test: str
     model: str | None
@@ -79,6 +89,7 @@ class TestResult:
     failures: int | None
     description: str | None
     message: str | None
+    owner: str | None = None
 
 
 def config_hash(folders: Sequence[Path]) -> str:
@@ -184,7 +195,9 @@ def news(connection: psycopg.Connection, newest: Run) -> News:
 
 
 @contextmanager
-def step(url: str, run_id: int | None, dag: str, name: str) -> Iterator[StepRecord]:
+def step(
+    url: str, run_id: int | None, dag: str, name: str, task: TaskTry | None = None
+) -> Iterator[StepRecord]:
     """Record a step while it works; if it raises, it and its run are recorded as failed.
 
     A step is at work once at a time: what an earlier, killed try left as running becomes `interrupted`.
@@ -199,10 +212,12 @@ def step(url: str, run_id: int | None, dag: str, name: str) -> Iterator[StepReco
         )
         row = connection.execute(
             """
-            insert into ops.run_steps (run_id, dag, step, state)
-            values (%s, %s, %s, 'running') returning step_id
+            insert into ops.run_steps (
+                run_id, dag, step, state, dag_run_id, task_id, map_index, try_number
+            )
+            values (%s, %s, %s, 'running', %s, %s, %s, %s) returning step_id
             """,
-            [run_id, dag, name],
+            [run_id, dag, name, *(astuple(task) if task else (None,) * 4)],
         ).fetchone()
     assert row is not None
     record = StepRecord()
@@ -245,13 +260,12 @@ def record_tests(url: str, run_id: int, layer: str, results: Sequence[TestResult
         cursor.execute("delete from ops.test_results where run_id = %s and layer = %s", [run_id, layer])
         cursor.executemany(
             """
-            insert into ops.test_results (run_id, layer, test, model, status, failures, description, message)
-            values (%s, %s, %s, %s, %s, %s, %s, %s)
+            insert into ops.test_results (
+                run_id, layer, test, model, status, failures, description, message, owner
+            )
+            values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
             """,
-            [
-                (run_id, layer, r.test, r.model, r.status, r.failures, r.description, r.message)
-                for r in results
-            ],
+            [(run_id, layer, *astuple(result)) for result in results],
         )
 
 

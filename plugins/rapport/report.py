@@ -8,14 +8,15 @@ import psycopg
 from psycopg.rows import class_row, dict_row
 
 from rapport import ledger, warehouse
-from rapport.landing import intake
+from rapport.landing import freshness, intake
 from rapport.landing.freshness import Freshness, FreshnessState
 from rapport.landing.intake import Intake
+from rapport.ledger import Run
 
 
 @dataclass(frozen=True)
 class Step:
-    """A row of `ops.run_steps`."""
+    """A row of `ops.run_steps`. The last four name the task of Airflow that did it, if one did."""
 
     dag: str
     step: str
@@ -27,6 +28,10 @@ class Step:
     rows_out: int | None
     message: str | None
     seconds: float | None
+    dag_run_id: str | None
+    task_id: str | None
+    map_index: int | None
+    try_number: int | None
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,8 @@ class Campaign:
 
 
 @dataclass(frozen=True)
-class Report:
-    """One run, whole; what waits for a person's review of identities is as of now."""
+class RunReport:
+    """One run, in what costs the same however much the warehouse holds."""
 
     run_id: int
     as_of: datetime
@@ -55,20 +60,28 @@ class Report:
     message: str | None
     started_at: datetime
     ended_at: datetime | None
-    customers: int | None
     steps: list[Step]
     tests: dict[str, int]
     failed_tests: list[str]
-    segments: dict[str, int]
+    freshness: list[Freshness]
     campaigns: list[Campaign]
+
+
+@dataclass(frozen=True)
+class Report(RunReport):
+    """One run, whole; what waits for a person's review of identities is as of now."""
+
+    customers: int | None
+    segments: dict[str, int]
     intake: Intake
     to_review: int
     proposed_merges: int
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; times in ISO 8601, campaigns by name."""
-        content = asdict(replace(self, intake=None))  # type: ignore[arg-type]
+        content = asdict(replace(self, intake=None, freshness=[]))  # type: ignore[arg-type]
         content.pop("intake")
+        content.pop("freshness")
         content["sources"] = self.intake.as_json()
         for key in ("as_of", "started_at", "ended_at"):
             content[key] = content[key].isoformat() if content[key] else None
@@ -85,21 +98,10 @@ def last_run(url: str) -> Report | None:
         if run is None:
             return None
         to_review, proposed_merges = review.count(connection)
+        outline = _outline(connection, run)
         return Report(
-            run_id=run.run_id,
-            as_of=run.as_of,
-            state=run.state,
-            message=run.message,
-            started_at=run.started_at,
-            ended_at=run.ended_at,
+            **outline,
             customers=_customers(connection),
-            steps=_steps(connection, run.run_id),
-            tests=_pairs(
-                connection,
-                "select status, count(*) from ops.test_results where run_id = %s group by status",
-                [run.run_id],
-            ),
-            failed_tests=_failed_tests(connection, run.run_id),
             segments=_pairs(
                 connection,
                 """
@@ -112,16 +114,40 @@ def last_run(url: str) -> Report | None:
                 """,
                 [],
             ),
-            campaigns=_campaigns(connection, run.run_id),
+            campaigns=_campaigns(connection, run.run_id, with_earlier=True),
             intake=intake.of_run(connection, run),
             to_review=to_review,
             proposed_merges=proposed_merges,
         )
 
 
-def in_words(report: Report) -> str:
+def run_report(connection: psycopg.Connection, run: Run) -> RunReport:
+    """A run as the pages and the digest tell it, with its own campaigns alone."""
+    return RunReport(**_outline(connection, run), campaigns=_campaigns(connection, run.run_id))
+
+
+def _outline(connection: psycopg.Connection, run: Run) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "as_of": run.as_of,
+        "state": run.state,
+        "message": run.message,
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "steps": _steps(connection, run.run_id),
+        "tests": _pairs(
+            connection,
+            "select status, count(*) from ops.test_results where run_id = %s group by status",
+            [run.run_id],
+        ),
+        "failed_tests": _failed_tests(connection, run.run_id),
+        "freshness": freshness.of_run(connection, run.run_id),
+    }
+
+
+def in_words(report: RunReport) -> str:
     """Whether the run went well, in one sentence: sources, checks, mails, and what stands still and why."""
-    parts = [_sources(report.intake.freshness), _tests(report.tests, report.failed_tests)]
+    parts = [_sources(report.freshness), _tests(report.tests, report.failed_tests)]
     sent = sum(campaign.sent for campaign in report.campaigns)
     parts.append(f"{sent:,} {'e-mail' if sent == 1 else 'e-mails'} sent")
     held = [campaign for campaign in report.campaigns if campaign.held_because]
@@ -163,7 +189,8 @@ def _steps(connection: psycopg.Connection, run_id: int) -> list[Step]:
             """
             select
                 dag, step, state, rows_read, rows_loaded, rows_duplicate, rows_rejected, rows_out, message,
-                extract(epoch from ended_at - started_at)::float8 as seconds
+                extract(epoch from ended_at - started_at)::float8 as seconds,
+                dag_run_id, task_id, map_index, try_number
             from ops.run_steps
             where run_id = %s
             order by step_id
@@ -180,7 +207,8 @@ def _failed_tests(connection: psycopg.Connection, run_id: int) -> list[str]:
     return [row[0] for row in rows]
 
 
-def _campaigns(connection: psycopg.Connection, run_id: int) -> list[Campaign]:
+def _campaigns(connection: psycopg.Connection, run_id: int, *, with_earlier: bool = False) -> list[Campaign]:
+    """By what became of the messages that the run planned; `with_earlier` also counts those of all others."""
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(
             """
@@ -195,6 +223,7 @@ def _campaigns(connection: psycopg.Connection, run_id: int) -> list[Campaign]:
                     count(messages.message_id) as messages
                 from activation.editions
                 left join activation.messages using (edition_id)
+                where editions.run_id = %(run)s or %(with_earlier)s
                 group by 1, 2, 3, 4, 5, 6
             ),
 
@@ -226,7 +255,7 @@ def _campaigns(connection: psycopg.Connection, run_id: int) -> list[Campaign]:
             group by counted.campaign
             order by counted.campaign
             """,
-            {"run": run_id},
+            {"run": run_id, "with_earlier": with_earlier},
         ).fetchall()
     return [Campaign(**row) for row in rows]
 

@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from rapport import change_notes, dbt, freed_memory, ledger, warehouse
 from rapport.errors import ConfigurationError, InputError, RapportError, SourceUnavailable
-from rapport.ledger import StepRecord
+from rapport.ledger import StepRecord, TaskTry
 from rapport.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,6 +34,20 @@ class Watcher(Protocol):
 
 
 watchers: list[Watcher] = []
+_task: ContextVar[TaskTry | None] = ContextVar("task", default=None)
+
+
+@contextmanager
+def done_by(task: TaskTry) -> Iterator[None]:
+    """The steps within are those of this task of Airflow, and their log is in Airflow's pages.
+
+    Not under `rapport run`, whose tasks leave theirs in its own log.
+    """
+    token = _task.set(None if watchers else task)
+    try:
+        yield
+    finally:
+        _task.reset(token)
 
 
 def feed_names(streams: Sequence[str]) -> list[str]:
@@ -285,7 +300,7 @@ def _recorded(url: str, run_id: int | None, dag: str, name: str) -> Iterator[Ste
         watcher(dag, name, None)
     record = None
     try:
-        with ledger.step(url, run_id, dag, name) as record:
+        with ledger.step(url, run_id, dag, name, _task.get()) as record:
             yield record
     finally:
         for watcher in watchers:

@@ -1,5 +1,6 @@
 """Each route: who gets in, and what the browser is told."""
 
+import re
 from pathlib import Path
 
 import psycopg
@@ -46,6 +47,10 @@ def test_before_the_first_run_the_page_says_what_to_do(pages: Pages) -> None:
     assert "There was no run yet" in pages.get("/rapport/", "vera").text
 
 
+def test_a_run_that_never_was_is_not_found(pages: Pages) -> None:
+    assert pages.get("/rapport/runs/4711", "vera").status == 404
+
+
 def test_a_run_is_told_in_words_with_what_failed(pages: Pages) -> None:
     with psycopg.connect(pages.url) as connection:
         connection.execute(
@@ -67,6 +72,9 @@ def test_a_run_is_told_in_words_with_what_failed(pages: Pages) -> None:
         assert "The run failed, 1 check failed: no_order_lost, 0 e-mails sent" in page
         assert "No order is &lt;lost&gt;." in page
         assert "took 1 min 15 s" in page
+        run = re.search(r'href="/rapport(/runs/[0-9]+)"', page)
+        assert run is not None
+        assert "1 check failed: no_order_lost" in pages.get(f"/rapport{run[1]}", "vera").text
     finally:
         with psycopg.connect(pages.url) as connection:
             connection.execute("truncate ops.runs cascade")

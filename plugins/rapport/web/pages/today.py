@@ -1,95 +1,97 @@
-"""Today: did last night work? One sentence, the run's steps, the sources, the checks, thirty days."""
+"""Today: did last night work? One sentence, the run's stages, the sources, the checks, thirty days."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from urllib.parse import quote
 
 import psycopg
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request, status
 from fastapi.responses import HTMLResponse
-from psycopg.rows import class_row
 
-from rapport import report, warehouse
-from rapport.terminal import STEP_NAMES
-from rapport.web.access import Viewer
+from rapport import ledger, night, report
+from rapport.errors import ConfigurationError
+from rapport.ledger import Run
+from rapport.report import Step
+from rapport.web.access import Role, Viewer, Visitor
 from rapport.web.database import figures
 from rapport.web.rendering import page
 
 router = APIRouter()
-HISTORY_DAYS = 30
-
-
-@dataclass(frozen=True)
-class PastRun:
-    """A run as a cell of the history."""
-
-    run_id: int
-    as_of: datetime
-    state: str
-    failed_checks: int
-    seconds: float | None
-
-
-@dataclass(frozen=True)
-class FailedCheck:
-    """A data test that failed, with what it says about the data."""
-
-    test: str
-    model: str | None
-    failures: int | None
-    description: str | None
 
 
 @router.get("/")
 def today(request: Request, who: Viewer) -> HTMLResponse:
-    """The newest run and those of the last thirty days."""
-    settings = request.app.state.settings
-    last = report.last_run(warehouse.ensure(settings))
-    if last is None:
-        return page(request, "today_empty.html", who=who)
-    with figures(settings) as connection:
-        return page(
-            request,
-            "today.html",
-            who=who,
-            report=last,
-            sentence=report.in_words(last),
-            step_names=STEP_NAMES,
-            history=_history(connection, last.as_of),
-            failed=_failed_checks(connection, last.run_id),
-        )
+    """The newest run and the last thirty days."""
+    with figures(request.app.state.settings) as connection:
+        newest = ledger.newest_run(connection)
+        if newest is None:
+            return page(request, "today_empty.html", who=who)
+        return _told(request, who, connection, newest, newest)
 
 
-def _history(connection: psycopg.Connection, as_of: datetime) -> list[PastRun]:
-    with connection.cursor(row_factory=class_row(PastRun)) as cursor:
-        return cursor.execute(
-            """
-            with failed as (
-                select run_id, count(*) as checks
-                from ops.test_results
-                where status in ('fail', 'error')
-                group by run_id
-            )
-
-            select
-                run_id, as_of, state,
-                coalesce(failed.checks, 0) as failed_checks,
-                extract(epoch from ended_at - started_at)::float8 as seconds
-            from ops.runs
-            left join failed using (run_id)
-            where as_of > %s - make_interval(days => %s)
-            order by as_of, run_id
-            """,
-            [as_of, HISTORY_DAYS],
-        ).fetchall()
+@router.get("/runs/{run_id}")
+def past_run(request: Request, who: Viewer, run_id: int) -> HTMLResponse:
+    """A run of the past, told in the same way."""
+    with figures(request.app.state.settings) as connection:
+        try:
+            run = ledger.run(connection, run_id)
+        except ConfigurationError:
+            raise HTTPException(status.HTTP_404_NOT_FOUND, f"There is no run {run_id}.") from None
+        newest = ledger.newest_run(connection)
+        assert newest is not None
+        return _told(request, who, connection, run, newest)
 
 
-def _failed_checks(connection: psycopg.Connection, run_id: int) -> list[FailedCheck]:
-    with connection.cursor(row_factory=class_row(FailedCheck)) as cursor:
-        return cursor.execute(
-            """
-            select test, model, failures, description from ops.test_results
-            where run_id = %s and status in ('fail', 'error')
-            order by test
-            """,
-            [run_id],
-        ).fetchall()
+def task_log(root: str, step: Step) -> str | None:
+    """Where Airflow shows the log of the task that did a step; None where no task did.
+
+    Args:
+        root: where the pages are mounted: Airflow's own pages are one level up.
+    """
+    if step.dag_run_id is None or step.task_id is None:
+        return None
+    mapped = f"/mapped/{step.map_index}" if step.map_index is not None and step.map_index >= 0 else ""
+    return (
+        f"{root.rpartition('/')[0]}/dags/{quote(step.dag)}/runs/{quote(step.dag_run_id, safe='')}"
+        f"/tasks/{quote(step.task_id)}{mapped}?try_number={step.try_number}"
+    )
+
+
+def _told(
+    request: Request, who: Visitor, connection: psycopg.Connection, run: Run, newest: Run
+) -> HTMLResponse:
+    told = report.run_report(connection, run)
+    failed = night.failed_checks(connection, run.run_id)
+    is_engineer = who.may(Role.OPERATOR)
+    root = request.scope.get("root_path", "")
+    return page(
+        request,
+        "today.html",
+        who=who,
+        report=told,
+        sentence=report.in_words(told),
+        is_newest=run.run_id == newest.run_id,
+        stages=night.stages(told, failed),
+        loads=night.loads(told),
+        aside=night.aside(told),
+        freshness={feed.feed: feed for feed in told.freshness},
+        failed=failed,
+        history=night.history(connection, newest.as_of),
+        same_day=_same_day(connection, run),
+        # What an error says may quote a record.
+        may_read_errors=who.may(Role.MARKETER),
+        log_of=lambda step: task_log(root, step) if is_engineer else None,
+    )
+
+
+def _same_day(connection: psycopg.Connection, run: Run) -> list[tuple[int, str]]:
+    """The runs of the run's day, the newest first, and how each ended; at most a hundred."""
+    return connection.execute(
+        """
+        select run_id, state from ops.runs
+        where
+            as_of >= date_trunc('day', %(as_of)s::timestamptz, 'UTC')
+            and as_of < date_trunc('day', %(as_of)s::timestamptz, 'UTC') + interval '1 day'
+        order by run_id desc
+        limit 100
+        """,
+        {"as_of": run.as_of},
+    ).fetchall()
