@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import parsed_project
 from chosen_postgres import POSTGRES_BIN, a_warehouse
 from rapport import warehouse
 from rapport.embedded_postgres import EmbeddedPostgres
@@ -15,6 +16,15 @@ from rapport.settings import Settings
 # Settings of the machine must not reach the tests, but for which PostgreSQL they run on.
 for name in [name for name in os.environ if name.startswith(("RAPPORT_", "AIRFLOW_", "DBT_", "PG"))]:
     del os.environ[name]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _parsed_project(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """One place for what dbt has read, for all processes of the test run."""
+    folder = tmp_path_factory.getbasetemp()
+    # Each of several processes has a folder of its own in the run's.
+    run = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    parsed_project.shared = run / "parsed_project.msgpack"
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+import parsed_project
 from rapport import ledger, warehouse
 from rapport.demo.truth import ShopTruth
 from rapport.landing.load import load_feed
@@ -98,6 +99,7 @@ def build(settings: Settings, as_of: datetime, *, repeated_batch: int | None = N
         "RAPPORT_CONFIG": str(settings.config),
         "RAPPORT_WAREHOUSE_URL": url,
     }
+    parsed_project.give(settings.home)
     built = subprocess.run(
         [sys.executable, BUILD_VIEW, as_of.isoformat(), *([str(repeated_batch)] if repeated_batch else [])],
         env=environment,
@@ -106,6 +108,7 @@ def build(settings: Settings, as_of: datetime, *, repeated_batch: int | None = N
         check=False,
     )
     assert built.returncode == 0, built.stdout + built.stderr
+    parsed_project.keep(settings.home)
     with warehouse.connect(url) as connection:
         newest = ledger.newest_run(connection)
     assert newest is not None

@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 
+import parsed_project
 from rapport.settings import PROJECT, Settings
 
 MODELS = ["+sessions", "+bot_sessions", "no_event_is_lost_between_visits"]
@@ -19,6 +20,7 @@ BUILD = """
 import json, sys
 from datetime import datetime
 import psycopg
+from dbt.cli.main import dbtRunner
 from rapport import dbt
 from rapport.ledger import Run, Since
 from rapport.settings import Settings
@@ -34,7 +36,10 @@ for number, step in enumerate(json.load(sys.stdin), start=int(sys.argv[1])):
     run = Run(number, as_of, batch, "", False, "running", None, as_of, None, since)
     since = Since(number, as_of, batch)
     arguments = ["--quiet", "build", "--exclude-resource-type", "unit_test", "--select", *sys.argv[2:]]
-    if not dbt.command(settings, settings.warehouse_url, run, arguments):
+    with dbt.environment(settings.warehouse_url):
+        project = dbt.manifest(settings, settings.warehouse_url)
+        built = dbtRunner(project).invoke([*arguments, *dbt.run_arguments(settings, run)])
+    if not built.success:
         sys.exit(f"step {number} failed")
 """
 
@@ -71,6 +76,7 @@ def build(settings: Settings, deliveries: Sequence[Delivery], *, at_once: bool =
             steps.append({"statements": waiting, "as_of": delivery.as_of.isoformat()})
             waiting = []
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    parsed_project.give(settings.home)
     built = subprocess.run(
         [sys.executable, "-c", BUILD, "1", *MODELS],
         input=json.dumps(steps),
@@ -86,6 +92,7 @@ def build(settings: Settings, deliveries: Sequence[Delivery], *, at_once: bool =
         check=False,
     )
     assert built.returncode == 0, built.stdout + built.stderr
+    parsed_project.keep(settings.home)
 
 
 def rows(url: str, query: str) -> list[tuple[Any, ...]]:

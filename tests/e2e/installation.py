@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 
+import parsed_project
 from rapport.embedded_postgres import EmbeddedPostgres
 
 
@@ -32,7 +33,8 @@ class Installation:
     def rapport(self, *arguments: str, script: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run a command to its end; nothing is raised when it fails."""
         program = [sys.executable, str(script)] if script else [sys.executable, "-m", "rapport"]
-        return subprocess.run(
+        parsed_project.give(self.home)
+        done = subprocess.run(
             [*program, *arguments],
             env=self.environment,
             cwd=self.home.parent,
@@ -41,6 +43,8 @@ class Installation:
             check=False,
             timeout=600,
         )
+        parsed_project.keep(self.home)
+        return done
 
     def status(self) -> dict[str, Any]:
         return json.loads(self.rapport("status", "--json").stdout)
