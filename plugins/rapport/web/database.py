@@ -39,9 +39,17 @@ def people(settings: Settings, who: Visitor, *, alone: bool = False) -> Iterator
     with _read_only(settings) as connection:
         if alone:
             _take_the_place_of_older(connection, who)
-        role = f"{connection.info.dbname}_{_DATABASE_ROLES[who.role]}"
-        connection.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
+        _take_role(connection, who)
         yield connection
+
+
+def for_download(settings: Settings, who: Visitor, patience: str) -> psycopg.Connection:
+    """A transaction under the visitor's database role, whose one long query may take so long."""
+    connection = warehouse.connect(warehouse.ensure(settings))
+    connection.read_only = True
+    connection.execute(sql.SQL("set local statement_timeout = {}").format(sql.Literal(patience)))
+    _take_role(connection, who)
+    return connection
 
 
 @contextmanager
@@ -66,6 +74,11 @@ def _read_only(settings: Settings) -> Iterator[psycopg.Connection]:
             f"the warehouse did not answer within {PATIENCE}, or you asked something newer meanwhile; "
             "ask for less, or try again"
         ) from None
+
+
+def _take_role(connection: psycopg.Connection, who: Visitor) -> None:
+    role = f"{connection.info.dbname}_{_DATABASE_ROLES[who.role]}"
+    connection.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
 
 
 def _take_the_place_of_older(connection: psycopg.Connection, who: Visitor) -> None:

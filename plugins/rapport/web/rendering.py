@@ -34,7 +34,7 @@ class Entry:
         return path == self.address or (self.address != "/" and path.startswith(f"{self.address}/"))
 
 
-NAVIGATION = (Entry("/", "Today"),)
+NAVIGATION = (Entry("/", "Today"), Entry("/segments", "Segments"))
 
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
