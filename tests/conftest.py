@@ -18,6 +18,22 @@ for name in [name for name in os.environ if name.startswith(("RAPPORT_", "AIRFLO
     del os.environ[name]
 
 
+# What takes longest begins first, so that the processes of a test run end together.
+LONGEST = ("e2e", "dbt", "real_shop", "web")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a file run in one process, and those of all files that look at the built shop in one, too."""
+    on_built_shop = {item.path for item in items if "built_shop" in getattr(item, "fixturenames", ())}
+    for item in items:
+        group = "built_shop" if item.path in on_built_shop else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(
+        key=lambda item: min([LONGEST.index(part) for part in item.path.parts if part in LONGEST] or [9])
+    )
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _parsed_project(tmp_path_factory: pytest.TempPathFactory) -> None:
     """One place for what dbt has read, for all processes of the test run."""
