@@ -28,6 +28,8 @@ DAGS = (
     "send_due",
     "tidy",
 )
+# Beside them the scheduler runs what here is called once the run has ended.
+AFTER_THE_RUN = ("daily_digest",)
 
 
 def run(
@@ -63,7 +65,10 @@ def run(
                 _run_dags(settings, {**conf, "max_batch_id": max_batch_id})
         finally:
             steps.watchers.remove(watcher)
-        return ledger.close_run(url, run_id)
+        ended = ledger.close_run(url, run_id)
+        with _output_to(settings.home / "logs" / f"run-{run_id}.log"):
+            steps.send_digest(as_of)
+        return ended
 
 
 @contextmanager

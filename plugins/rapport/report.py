@@ -157,8 +157,19 @@ def in_words(report: RunReport) -> str:
     if report.state == "running":
         parts.insert(0, "Still running")
     elif report.state != "succeeded":
-        parts.insert(0, f"The run {report.state}")
-    return ", ".join(part for part in parts if part)
+        parts.insert(0, f"The run {report.state}{_where(report.steps)}")
+    said = ", ".join(part for part in parts if part)
+    return said[:1].upper() + said[1:]
+
+
+def _where(steps: list[Step]) -> str:
+    """The steps whose last try failed; the first three by name."""
+    last = {(step.dag, step.step): step for step in steps}
+    failed = [step.step.replace("_", " ") for step in last.values() if step.state == "failed"]
+    if not failed:
+        return ""
+    more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""
+    return f" at {', '.join(failed[:3])}{more}"
 
 
 def _sources(feeds: list[Freshness]) -> str:
@@ -166,7 +177,7 @@ def _sources(feeds: list[Freshness]) -> str:
     late = [feed.feed for feed in limited if feed.state is not FreshnessState.PASS]
     if late:
         return f"{len(late)} of {len(limited)} sources late: {', '.join(late)}"
-    return f"All {len(limited)} sources fresh" if limited else ""
+    return f"all {len(limited)} sources fresh" if limited else ""
 
 
 def _tests(tests: dict[str, int], failed: list[str]) -> str:

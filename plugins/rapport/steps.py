@@ -14,6 +14,7 @@ from rapport.ledger import StepRecord, TaskTry
 from rapport.settings import Settings
 
 if TYPE_CHECKING:
+    from rapport.digest.sending import Sent
     from rapport.landing.progress import LoadProgress
     from rapport.sources.feed import Feed
 
@@ -292,6 +293,28 @@ def tidy(dag: str, run_id: int | None, now: datetime) -> str:
                 skipped_messages=forgetting.forget_skipped(connection, now),
             ).sentence()
     return record.message
+
+
+def send_digest(now: datetime) -> "Sent":
+    """Tell those whom config/digest.yml lists what the newest run did. No step of a run: it never fails one.
+
+    What goes wrong is told as an alarm, is in `ops.digests` and in what is returned.
+    """
+    from rapport.alerts import alarm
+    from rapport.digest import sending
+
+    settings = Settings.from_environment()
+    try:
+        with warehouse.connect(warehouse.ensure(settings), autocommit=True) as connection:
+            sent = sending.send_digest(connection, settings, now)
+    except Exception as error:
+        # What a program's mistake says may quote data; its place is the log of whoever looks for it.
+        reason = str(error) if isinstance(error, RapportError) else type(error).__name__
+        sent = sending.Sent(faults=[reason])
+        alarm([f"the daily digest could not be sent: {reason}"], settings.alert_webhook)
+    else:
+        alarm([sent.sentence()] if sent.faults else [], settings.alert_webhook)
+    return sent
 
 
 @contextmanager

@@ -20,20 +20,23 @@ from rapport.delivery.shapes import ShapedMail
 class Mail:
     """One person's mail as transports take it. `recipient` is an e-mail address.
 
-    `tracks_opens`: this recipient consents to being seen opening it.
+    `tracks_opens`: this recipient consents to being seen opening it. `unsubscribe_url` is None in a mail to
+    somebody of the house, as the digest is.
     """
 
     message_id: UUID
     recipient: str
     sender: Sender
     rendered: Rendered | ShapedMail
-    unsubscribe_url: str
+    unsubscribe_url: str | None
     due_at: datetime
     tracks_opens: bool = False
 
 
 def list_unsubscribe(mail: Mail) -> dict[str, str]:
-    """The two headers of RFC 8058, for every transport."""
+    """The two headers of RFC 8058, for every transport; none where there is nothing to unsubscribe from."""
+    if mail.unsubscribe_url is None:
+        return {}
     return {
         "List-Unsubscribe": (
             f"<{mail.unsubscribe_url}>, <mailto:{mail.sender.unsubscribe_address}?subject=unsubscribe>"

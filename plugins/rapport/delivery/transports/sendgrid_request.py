@@ -100,7 +100,7 @@ def _packed(group: list[Mail], most: int) -> Iterator[list[Mail]]:
         if tags > MOST_TAGS or size > LARGEST_SUBSTITUTIONS:
             yield [mail]
             continue
-        size += _ENVELOPE + len(mail.rendered.subject.encode()) + len(mail.unsubscribe_url)
+        size += _ENVELOPE + len(mail.rendered.subject.encode()) + len(mail.unsubscribe_url or "")
         mailbox = canonical_mailbox(mail.recipient)
         for parcel in parcels:
             if mailbox not in parcel.mailboxes and len(parcel.mails) < most and parcel.has_room(size):
@@ -194,10 +194,11 @@ def _draw_nonce() -> str:
 
 
 def _personalization(mail: Mail, attempt: str) -> dict[str, Any]:
+    headers = list_unsubscribe(mail)
     return {
         "to": [{"email": mail.recipient}],
         "subject": mail.rendered.subject,
-        "headers": list_unsubscribe(mail),
+        **({"headers": headers} if headers else {}),
         "custom_args": {"rapport_message": mail.message_id, "rapport_attempt": attempt},
     }
 

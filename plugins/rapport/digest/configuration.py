@@ -1,0 +1,34 @@
+"""Who gets the digest: config/digest.yml."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rapport.campaigns.files import FileMistakes, read_model
+from rapport.delivery.configuration import Address, HttpsUrl
+from rapport.errors import ConfigurationError
+from rapport.settings import Settings
+
+
+class Digest(BaseModel):
+    """config/digest.yml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    recipients: list[Address] = Field(default=[], description="E-mail addresses; none: no digest.")
+    pages: HttpsUrl | None = Field(
+        default=None, description="Where readers open Airflow, e.g. https://airflow.shop.example"
+    )
+
+
+def read_digest(settings: Settings) -> Digest:
+    """Who gets the digest; nobody where there is no such file.
+
+    Raises:
+        ConfigurationError: a key or value of the file is wrong.
+    """
+    path = settings.config / "digest.yml"
+    if not path.exists():
+        return Digest()
+    try:
+        return read_model(path, Digest)
+    except FileMistakes as mistakes:
+        raise ConfigurationError(str(mistakes)) from None
