@@ -6,6 +6,7 @@ RapportError
 │   ├── InputError            a source's data cannot be read
 │   │   └── SourceRefused     a source's database or API does not let us in
 │   ├── DecisionRefused       what somebody wants to do with an edition cannot be done with it now
+│   ├── DefinitionRefused     a segment cannot be saved as somebody wants it
 │   ├── DataTestsFailed       dbt built, but the data breaks its promises
 │   ├── WarehouseTooOld
 │   └── RecipientKeyChanged
@@ -52,6 +53,10 @@ class DataTestsFailed(PermanentError):
 
 class DecisionRefused(PermanentError):
     """An edition cannot be approved, rejected or sent again as things are; the message says why."""
+
+
+class DefinitionRefused(PermanentError):
+    """A segment's definition cannot be saved under this name or on this version; the message says why."""
 
 
 class WarehouseTooOld(PermanentError):

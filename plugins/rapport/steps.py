@@ -180,7 +180,7 @@ def resolve_identity(dag: str, run_id: int) -> None:
 
 def record_memberships(dag: str, run_id: int) -> None:
     """Note who entered and who left each segment."""
-    from rapport.audiences import memberships, segments
+    from rapport.audiences import built_segments, memberships, segments
 
     settings = Settings.from_environment()
     url = warehouse.ensure(settings)
@@ -192,6 +192,8 @@ def record_memberships(dag: str, run_id: int) -> None:
             run = ledger.run(connection, run_id)
         sizes = memberships.record_memberships(url, run, segments.segment_names(settings.dbt_project))
         record.rows_out = sum(sizes.values())
+        with warehouse.connect(url) as connection:
+            record.message = "; ".join(built_segments.held(connection)) or None
 
 
 def plan_campaigns(dag: str, run_id: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Who is in each segment now, and since when, from one view per segment."""
+"""Who is in each segment now, and since when: of the segments that are files and those made in the pages."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,7 +7,7 @@ import psycopg
 from psycopg import sql
 
 from rapport import warehouse
-from rapport.audiences import sizes
+from rapport.audiences import built_segments, sizes
 from rapport.audiences.segments import segment_file
 from rapport.errors import ConfigurationError
 from rapport.ledger import Run
@@ -16,11 +16,12 @@ CONTRACT = "a segment has one row per customer with the columns customer_id and 
 
 
 def record_memberships(url: str, run: Run, segments: Sequence[str]) -> dict[str, int]:
-    """Bring the tables of segments to what the views say; the size of each segment.
+    """Bring the tables of segments to what views and definitions say; the size of each segment.
 
     A membership lasts from the as_of of the run that first saw it to that of the run that first missed it.
-    Memberships of segments that are not named end. Repeating the call changes nothing; killed half-way it has
-    done nothing. Nothing remains of what runs with a later as_of recorded: seen from here it is the future.
+    Memberships of segments that are neither named nor defined end. Repeating the call changes nothing; killed
+    half-way it has done nothing. Nothing remains of what runs with a later as_of recorded: from here that is
+    the future.
 
     Raises:
         ConfigurationError: a segment's view is missing, lacks a column, or has two rows for a customer; names
@@ -29,14 +30,16 @@ def record_memberships(url: str, run: Run, segments: Sequence[str]) -> dict[str,
     with warehouse.connect(url) as connection, warehouse.disk_errors_named("recording memberships"):
         connection.execute("lock table segments.members in share row exclusive mode")
         _read_views(connection, segments)
+        defined = built_segments.put_members(connection, run, segments)
+        _check_members(connection)
         _go_back_to(connection, run.as_of)
         _follow_merges(connection)
         _close_and_open(connection, run.as_of)
         _replace_members(connection)
-        sizes.record_sizes(connection, run, segments)
+        sizes.record_sizes(connection, run, [*segments, *defined])
         sizes.record_profiles(connection)
         found = connection.execute("select segment, count(*) from wanted group by segment").fetchall()
-    return {**dict.fromkeys(segments, 0), **dict(found)}
+    return {**dict.fromkeys([*segments, *defined], 0), **dict(found)}
 
 
 def _read_views(connection: psycopg.Connection, segments: Sequence[str]) -> None:
@@ -51,6 +54,9 @@ def _read_views(connection: psycopg.Connection, segments: Sequence[str]) -> None
                 sql.Literal(segment), sql.Identifier("segments", segment)
             )
         )
+
+
+def _check_members(connection: psycopg.Connection) -> None:
     connection.execute("create index on wanted (segment, customer_id)")
     connection.execute("analyze wanted")
     wrong = connection.execute(

@@ -50,14 +50,14 @@ def read_campaigns(settings: Settings, fields: Fields | None = None) -> Campaign
     """Read and check every campaign file; a bad one never stops the others.
 
     Args:
-        fields: the columns that templates may use; None where the warehouse is not built yet, then names are
-            not checked against it.
+        fields: the columns that templates may use, and segments made in the pages; None where the warehouse
+            is not built yet, then names are not checked against it.
 
     Raises:
         ConfigurationError: there is no folder of segments, or config/delivery.yml is wrong.
     """
     known = _Known(
-        segments=segment_names(settings.dbt_project),
+        segments=sorted({*segment_names(settings.dbt_project), *(fields.defined if fields else ())}),
         caps=list(read_delivery(settings).caps),
         campaigns=sorted(path.stem for path in (settings.config / "campaigns").glob("*.yml")),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import psycopg
 from jinja2 import nodes
 
+from rapport.audiences import stored_definitions
 from rapport.campaigns.conditions import customer_columns
 from rapport.campaigns.files import nearest
 from rapport.delivery.blocks import BLOCKS
@@ -18,10 +19,14 @@ _NAMES = ("customer", "member", "sender", "voucher", *BLOCKS, "unsubscribe_url",
 
 @dataclass(frozen=True)
 class Fields:
-    """Columns of marts.customers with their types, and of each segment's view; where empty, not checked."""
+    """Columns of marts.customers with their types, and of each segment's view; where empty, not checked.
+
+    `defined` are the segments that people made in the pages: the next run builds them.
+    """
 
     customer: dict[str, str] = field(default_factory=dict)
     segments: dict[str, list[str]] = field(default_factory=dict)
+    defined: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, connection: psycopg.Connection) -> "Fields":
@@ -38,6 +43,7 @@ class Fields:
         return cls(
             customer=customer_columns(connection),
             segments=dict(rows),
+            defined=[stored.name for stored in stored_definitions.in_use(connection)],
         )
 
     def mistakes_in(self, source: str, member_segments: Sequence[str]) -> Iterator[tuple[int, str]]:

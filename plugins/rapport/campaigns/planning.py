@@ -9,6 +9,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from rapport import warehouse
+from rapport.audiences import built_segments
 from rapport.audiences.recipients import RecipientKey, ensure_recipients, record_withdrawals
 from rapport.campaigns import arms, findings, gate, voucher_stock
 from rapport.campaigns.approvals import time_out_approvals
@@ -134,7 +135,8 @@ def _plan(
 def _edition_fault(connection: psycopg.Connection, edition: EditionPlan, planning: _Planning) -> str | None:
     campaign = edition.campaign
     return (
-        arms.share_fault(connection, campaign)
+        _segment_fault(connection, campaign)
+        or arms.share_fault(connection, campaign)
         or gate.size_fault(connection, edition)
         or (
             voucher_stock.take(connection, campaign.voucher, edition.edition_id) if campaign.voucher else None
@@ -142,6 +144,13 @@ def _edition_fault(connection: psycopg.Connection, edition: EditionPlan, plannin
         or gate.mail_fault(connection, edition, planning.sender, planning.key.secret)
         or gate.transport_fault(connection, planning.delivery)
     )
+
+
+def _segment_fault(connection: psycopg.Connection, campaign: Campaign) -> str | None:
+    """A segment made in the pages that could not be built has the members of another day."""
+    named = [*campaign.segments_included, *campaign.audience.exclude, *campaign.member_segments]
+    found = built_segments.held(connection, named)
+    return f"segment_held: {found[0]}" if found else None
 
 
 def _supersede(

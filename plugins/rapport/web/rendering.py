@@ -34,7 +34,11 @@ class Entry:
         return path == self.address or (self.address != "/" and path.startswith(f"{self.address}/"))
 
 
-NAVIGATION = (Entry("/", "Today"), Entry("/segments", "Segments"))
+NAVIGATION = (
+    Entry("/", "Today"),
+    Entry("/segments", "Segments"),
+    Entry("/builder", "Segment builder", Role.MARKETER),
+)
 
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
