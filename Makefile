@@ -31,7 +31,7 @@ down: setup ## stop them and the embedded PostgreSQL
 	@$(BIN)/rapport down
 
 test: $(VENV)/.testing ## every test but those marked long
-	@$(BIN)/python -m pytest -m "not long" --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest -m "not long" --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-long: $(VENV)/.testing ## the tests that take minutes
 	@$(BIN)/python -m pytest -m long

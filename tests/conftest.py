@@ -2,10 +2,13 @@
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import psycopg
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 import parsed_project
 from chosen_postgres import POSTGRES_BIN, a_warehouse
@@ -22,16 +25,27 @@ for name in [name for name in os.environ if name.startswith(("RAPPORT_", "AIRFLO
 LONGEST = ("e2e", "dbt", "real_shop", "web")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a file run in one process, and those of all files that look at the built shop in one, too."""
-    on_built_shop = {item.path for item in items if "built_shop" in getattr(item, "fixturenames", ())}
-    for item in items:
-        group = "built_shop" if item.path in on_built_shop else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
     items.sort(
         key=lambda item: min([LONGEST.index(part) for part in item.path.parts if part in LONGEST] or [9])
     )
+
+
+class OneBuiltShop(LoadFileScheduling):
+    """The tests of a file run in one process; those of all files that look at the built shop in one, too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "built_shop" if _is_on_built_shop(self.config.rootpath / file) else file
+
+
+@cache
+def _is_on_built_shop(file: Path) -> bool:
+    return "built_shop" in file.read_text()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    return OneBuiltShop(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session", autouse=True)
