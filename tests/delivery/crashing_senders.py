@@ -38,11 +38,11 @@ FAULTS = (
 
 def send(url: str, settings: Settings) -> None:
     """Send in this process, with every patience cut to about a second."""
-    from rapport.delivery import attempts, handing_over, outbox, settling
+    from rapport.delivery import handing_over, leaving, outbox, settling
     from rapport.delivery.transports import sendgrid_client
 
-    attempts.FRESH = "1 second"
-    handing_over.STALLED = 0.3
+    leaving.FRESH = "1 second"
+    leaving.STALLED = 0.3
     handing_over.LONGEST_FAILURE = 1_000_000
     settling.ANSWERED_BY = timedelta(seconds=3)
     sendgrid_client.ANSWERED_BY = 0.7

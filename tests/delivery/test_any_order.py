@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 from delivery.live_shop import EACH_MINUTE, LiveShop
 from rapport import warehouse
 from rapport.campaigns import decisions
-from rapport.delivery import attempts, handing_over
+from rapport.delivery import attempts, handing_over, leaving
 from rapport.delivery.fake_sendgrid import Fault
 from rapport.delivery.transports import sendgrid_client
 
@@ -207,7 +207,7 @@ class AnyOrder(RuleBasedStateMachine):
 def crashing(place: str) -> Iterator[None]:
     """End the sender at a place: after it claimed, before its request, after the answer, while dividing."""
     target = {
-        "claimed": (attempts, "last_look"),
+        "claimed": (leaving, "last_look"),
         "looked": (handing_over.Handing, "_hand_over"),
         "asked": (attempts, "end"),
         "divided": (handing_over.Handing, "_ask"),

@@ -3,16 +3,19 @@
 import os
 import random
 import signal
+import socket
 import time
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
+import urllib3
 
 from delivery import crashing_senders
 from delivery.live_shop import LiveShop
-from rapport.delivery import attempts, handing_over, settling
+from rapport.delivery import leaving, settling
 from rapport.delivery.fake_sendgrid import Fault
 
 
@@ -132,29 +135,50 @@ def test_who_withdrew_while_the_sender_stood_still_gets_nothing_when_it_wakes(li
     assert live.states().keys() <= {"accepted", "skipped", "uncertain"}
 
 
-def test_a_request_that_comes_late_after_the_last_look_does_not_leave(
-    live: LiveShop, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("meanwhile", "accepted"),
+    [
+        ("update activation.attempts set claimed_at = claimed_at - interval '61 seconds'", 0),
+        ("insert into activation.pauses (paused_by) values ('me')", 0),
+        ("insert into activation.pauses (campaign, paused_by) values ('weekly', 'me')", 0),
+        ("update activation.editions set state = 'held'", 0),
+        ("select 1", 5),
+    ],
+    ids=["too old", "everything paused", "campaign paused", "edition held", "only late"],
+)
+def test_what_changes_while_a_sender_connects_is_heeded_before_the_mails_leave(
+    live: LiveShop, monkeypatch: pytest.MonkeyPatch, meanwhile: str, accepted: int
 ) -> None:
-    monkeypatch.setattr(handing_over, "STALLED", -1.0)
-    live.people(5)
-    assert live.send().returned == 5
-    assert live.accepted() == []
-    assert live.states() == {"planned": 5}
+    connect = urllib3.util.connection.create_connection
+
+    def slow(*arguments: Any, **options: Any) -> socket.socket:
+        live.shop.execute(meanwhile)
+        time.sleep(leaving.STALLED)
+        return connect(*arguments, **options)
+
+    monkeypatch.setattr(leaving, "STALLED", 0.1)
+    live.configure(render="shape")
+    live.people(5 if accepted else 25)
+    monkeypatch.setattr(urllib3.util.connection, "create_connection", slow)
+    counts = live.send()
+    assert (counts.accepted, counts.returned) == (accepted, 0 if accepted else 25)
+    assert len(live.accepted()) == accepted
+    assert live.states() == ({"accepted": 5} if accepted else {"planned": 25})
 
 
 def test_a_claim_older_than_a_minute_is_given_back(live: LiveShop, monkeypatch: pytest.MonkeyPatch) -> None:
     live.people(5)
-    look = attempts.last_look
+    look = leaving.last_look
 
     def late_look(connection: psycopg.Connection, attempt_ids: list[int]) -> set[int]:
         live.shop.execute("update activation.attempts set claimed_at = claimed_at - interval '61 seconds'")
         return look(connection, attempt_ids)
 
-    monkeypatch.setattr(attempts, "last_look", late_look)
+    monkeypatch.setattr(leaving, "last_look", late_look)
     assert live.send().returned == 5
     assert live.accepted() == []
     assert live.states() == {"planned": 5}
-    monkeypatch.setattr(attempts, "last_look", look)
+    monkeypatch.setattr(leaving, "last_look", look)
     live.send()
     assert live.states() == {"accepted": 5}
 

@@ -1,8 +1,11 @@
 """What an answer of SendGrid, or none, means for the mails that it is about."""
 
+from pathlib import Path
+
 import pytest
 
 from delivery.live_shop import LiveShop
+from delivery.unsubscribe_host import unsubscribe_host
 from rapport.delivery.fake_sendgrid import Fault
 from rapport.delivery.transports import sendgrid_client
 
@@ -194,6 +197,17 @@ def test_a_server_that_is_not_there_leaves_all_planned(live: LiveShop) -> None:
     live.send()
     assert live.states() == {"planned": 5}
     assert live.edition()[0] == "sending"
+
+
+def test_a_server_whose_certificate_nobody_knows_holds_the_campaign(live: LiveShop, tmp_path: Path) -> None:
+    live.people(5)
+    with unsubscribe_host(tmp_path) as host:
+        live.shop.write(
+            "delivery.yml", f"transport: sendgrid\nsendgrid: {{host: '{host.url.removesuffix('/u')}'}}"
+        )
+        live.send()
+    assert live.states() == {"planned": 5}
+    assert live.edition() == ("held", "sending: the server's certificate is none that this machine trusts")
 
 
 def test_five_requests_in_a_row_without_an_answer_hold_the_campaign(live: LiveShop) -> None:

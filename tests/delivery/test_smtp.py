@@ -4,10 +4,13 @@ import email
 import email.policy
 import logging
 import socket
+import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +18,9 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, Session
 
 from campaigns.small_shop import SmallShop
+from delivery.certificates import self_signed
 from delivery.live_shop import LiveShop
+from rapport.delivery import leaving
 from rapport.delivery.configuration import Smtp
 from rapport.delivery.outbox import SendCounts, send_due
 from rapport.delivery.transports.smtp import SmtpServer
@@ -76,10 +81,10 @@ def planned(shop: SmallShop, live: LiveShop) -> LiveShop:
     return live
 
 
-def send(live: LiveShop, port: int, **settings: str) -> SendCounts:
+def send(live: LiveShop, port: int, security: str = "none", **settings: str) -> SendCounts:
     live.shop.write(
         "delivery.yml",
-        f"transport: smtp\nper_second: 1000\nsmtp: {{host: 127.0.0.1, port: {port}, security: none}}",
+        f"transport: smtp\nper_second: 1000\nsmtp: {{host: 127.0.0.1, port: {port}, security: {security}}}",
     )
     return send_due(
         live.shop.url,
@@ -165,6 +170,91 @@ def test_a_server_that_is_not_there_leaves_all_planned(planned: LiveShop) -> Non
 def test_unencrypted_only_on_this_machine(shop: SmallShop) -> None:
     with pytest.raises(ConfigurationError, match=r"none is for 127\.0\.0\.1 alone"):
         SmtpServer(Smtp(host="mail.example", security="none"), shop.settings)
+
+
+@pytest.fixture(scope="module")
+def own_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return self_signed(tmp_path_factory.mktemp("own"))
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+def test_mails_travel_encrypted(
+    planned: LiveShop, own_certificate: Path, security: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(own_certificate))
+    seen: list[bool] = []
+
+    def accept(server: Any, session: Any, *_: Any) -> AuthResult:
+        seen.append(server.transport.get_extra_info("ssl_object") is not None)
+        return AuthResult(success=True)
+
+    with encrypted_server(security, own_certificate, authenticator=accept) as (server, port):
+        counts = send(planned, port, security, smtp_user="me", smtp_password="secret-word")
+    assert counts.accepted == 4
+    assert len(server.mails) == 4
+    assert seen == [True]
+
+
+@pytest.mark.parametrize("security", ["starttls", "tls"])
+@pytest.mark.parametrize("is_known", [False, True], ids=["known to nobody", "of another host"])
+def test_a_wrong_certificate_gets_no_mail_and_holds_the_campaign(
+    planned: LiveShop, tmp_path: Path, security: str, is_known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = self_signed(tmp_path, "127.0.0.2" if is_known else "127.0.0.1")
+    if is_known:
+        monkeypatch.setenv("SSL_CERT_FILE", str(wrong))
+    logged_in: list[Any] = []
+    with encrypted_server(security, wrong, authenticator=lambda *login: logged_in.append(login)) as (
+        server,
+        port,
+    ):
+        send(planned, port, security, smtp_user="me", smtp_password="secret-word")
+    assert (server.mails, logged_in) == ([], [])
+    assert planned.states() == {"planned": 4}
+    assert planned.edition() == (
+        "held",
+        "sending: the server's certificate is none that this machine trusts",
+    )
+
+
+def test_a_server_without_starttls_gets_nothing_in_the_clear(planned: LiveShop) -> None:
+    logged_in: list[Any] = []
+    with smtp_server(authenticator=lambda *login: logged_in.append(login), auth_require_tls=False) as (
+        server,
+        port,
+    ):
+        assert send(planned, port, "starttls", smtp_user="me", smtp_password="secret-word").accepted == 0
+    assert (server.mails, logged_in) == ([], [])
+    assert planned.states() == {"planned": 4}
+
+
+def test_a_pause_while_the_server_is_spoken_to_is_heeded(
+    planned: LiveShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leaving, "STALLED", 0.1)
+
+    def pause(address: str) -> str:
+        if not planned.shop.execute("select 1 from activation.pauses"):
+            planned.shop.execute("insert into activation.pauses (paused_by) values ('me')")
+            time.sleep(0.2)
+        return "250 OK"
+
+    with smtp_server(to=pause) as (server, port):
+        assert send(planned, port).returned == 4
+    assert server.mails == []
+    assert planned.states() == {"planned": 4}
+
+
+@contextmanager
+def encrypted_server(security: str, certificate: Path, **options: Any) -> Iterator[tuple[Handler, int]]:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    if security == "starttls":
+        options |= {"tls_context": context, "require_starttls": True}
+    else:
+        options |= {"ssl_context": context, "auth_require_tls": False}
+    with smtp_server(**options) as running:
+        yield running
 
 
 def test_lines_that_begin_with_a_dot_arrive_as_they_are(planned: LiveShop) -> None:

@@ -10,8 +10,6 @@ from uuid import UUID
 
 import psycopg
 
-FRESH = "60 seconds"  # how old a claim may be when its request leaves
-
 Outcome = Literal["accepted", "rejected", "returned", "divided", "uncertain", "unknown"]
 
 _STATES = {
@@ -33,36 +31,6 @@ class Ended:
     provider_id: str | None = None
     detail: str | None = None
     others: dict[UUID, tuple[str, str | None]] = field(default_factory=dict)
-
-
-def last_look(connection: psycopg.Connection, attempt_ids: Sequence[int]) -> set[int]:
-    """Just before the requests leave: note that they do, for those that still may; the others must not.
-
-    A claim that is too old, because this process or its machine stood still, is not followed; nor is one
-    whose campaign was paused or held meanwhile, or that somebody else has given back.
-    """
-    rows = connection.execute(
-        f"""
-        update activation.attempts set requested_at = clock_timestamp()
-        from activation.editions
-        where
-            attempts.attempt_id = any(%s)
-            and attempts.ended_at is null
-            and attempts.requested_at is null
-            and attempts.claimed_at > clock_timestamp() - interval '{FRESH}'
-            and attempts.edition_id = editions.edition_id
-            and editions.state = 'sending'
-            and not exists (
-                select from activation.pauses
-                where
-                    pauses.resumed_at is null
-                    and (pauses.campaign is null or pauses.campaign = editions.campaign)
-            )
-        returning attempts.attempt_id
-        """,
-        [list(attempt_ids)],
-    )
-    return {int(row[0]) for row in rows}
 
 
 def divide(

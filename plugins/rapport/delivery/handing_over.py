@@ -5,7 +5,6 @@ committed before its request leaves, whether it was claimed or is what a divided
 """
 
 import logging
-import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ALL_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -14,14 +13,13 @@ from uuid import UUID
 
 import psycopg
 
-from rapport.delivery import attempts, rate
+from rapport.delivery import attempts, leaving, rate
 from rapport.delivery.attempts import Ended
 from rapport.delivery.mime import Mail
 from rapport.delivery.settling import hold_campaign
-from rapport.delivery.transports import Answer, Transport
+from rapport.delivery.transports import WITHHELD, Answer, Transport
 
 MOST_REQUESTS = 20  # of one parcel, however it is divided
-STALLED = 5.0  # seconds between the last look and the request, after which it must not leave
 LONGEST_FAILURE = 5  # requests in a row that nobody understood the answer of
 WHILE = 0.02  # seconds after which answers are written, though others are still awaited
 
@@ -51,10 +49,11 @@ class Parcel:
 class Handing:
     """The parcels of one campaign on their way."""
 
-    def __init__(self, connection: psycopg.Connection, transport: Transport, campaign: str) -> None:
+    def __init__(self, url: str, connection: psycopg.Connection, transport: Transport, campaign: str) -> None:
         self.counts = HandedOver()
         self.is_held = False
         self._connection = connection
+        self._watch = leaving.Watch(url)
         self._transport = transport
         self._campaign = campaign
         self._waiting: deque[Parcel] = deque()
@@ -94,28 +93,28 @@ class Handing:
         self.finish()
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads, and their connection."""
         self._threads.shutdown(wait=True, cancel_futures=True)
+        self._watch.close()
 
     def _launch(self) -> None:
         free = self._transport.in_flight - len(self._under_way)
         parcels = [self._waiting.popleft() for _ in range(min(free, len(self._waiting)))]
         if not parcels:
             return
-        looked = attempts.last_look(self._connection, [parcel.attempt_id for parcel in parcels])
-        until = _moment() + STALLED
+        looked_at = leaving.moment()
+        looked = leaving.last_look(self._connection, [parcel.attempt_id for parcel in parcels])
         for parcel in parcels:
             if parcel.attempt_id in looked:
                 parcel.requests[0] += 1
-                self._under_way[self._threads.submit(self._hand_over, parcel, until)] = parcel
+                self._under_way[self._threads.submit(self._hand_over, parcel, looked_at)] = parcel
             else:
-                self._end(parcel, _TOO_LATE)
+                self._end(parcel, WITHHELD)
         self._write()
 
-    def _hand_over(self, parcel: Parcel, until: float) -> Answer:
+    def _hand_over(self, parcel: Parcel, looked_at: float) -> Answer:
         request = self._transport.request(parcel.mails, parcel.attempt_id)
-        # Between the last look and here this process may have stood still for hours.
-        return self._transport.hand_over(request) if _moment() < until else _TOO_LATE
+        return self._transport.hand_over(request, lambda: self._watch.may_leave(parcel.attempt_id, looked_at))
 
     def _collect(self, seconds: float) -> None:
         done, _ = wait(self._under_way, timeout=seconds, return_when=ALL_COMPLETED)
@@ -169,10 +168,11 @@ class Handing:
     def _ask(self, parcel: Parcel) -> Answer:
         if parcel.requests[0] >= MOST_REQUESTS:
             return Answer("returned", hold=f"{MOST_REQUESTS} requests did not show which mails are refused")
-        if self.is_held or not attempts.last_look(self._connection, [parcel.attempt_id]):
-            return _TOO_LATE
+        looked_at = leaving.moment()
+        if self.is_held or not leaving.last_look(self._connection, [parcel.attempt_id]):
+            return WITHHELD
         parcel.requests[0] += 1
-        return self._threads.submit(self._hand_over, parcel, _moment() + STALLED).result()
+        return self._threads.submit(self._hand_over, parcel, looked_at).result()
 
     def _end(self, parcel: Parcel, answer: Answer) -> None:
         ids = [mail.message_id for mail in parcel.mails]
@@ -244,13 +244,5 @@ class Handing:
                 self._hold(f"{in_a_row} requests in a row got no answer that says what became of them")
 
 
-_TOO_LATE = Answer("returned", detail="paused, held or too late just before the request")
-
-
 def _rejection(answer: Answer) -> tuple[str, str | None]:
     return "rejected", f"refused: {answer.status}" if answer.status else "refused"
-
-
-def _moment() -> float:
-    """Seconds that go on while this process, or its machine, stands still."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()

@@ -18,7 +18,7 @@ from rapport.audiences.recipients import RecipientKey
 from rapport.campaigns.campaign import Campaign
 from rapport.campaigns.conditions import customer_columns
 from rapport.campaigns.recipient_hours import known_zones
-from rapport.delivery import breaker, rate, settling
+from rapport.delivery import attempts, breaker, rate, settling
 from rapport.delivery.addresses import campaign_fields
 from rapport.delivery.chunks import Due, Worker, due_messages, render
 from rapport.delivery.claim import Candidate, Claiming, attempt_ids, claim, left_today
@@ -156,7 +156,9 @@ def send_due(url: str, settings: Settings, *, now: datetime, worker: Worker | No
             hold_what_was_restored(connection, settings)
             if transport.name == "sendgrid":
                 ensure_first_pull(connection, key, settings, datetime.now(UTC))
-            sender = _Sender(connection, settings, delivery, transport, key, number, now, worker or Worker())
+            sender = _Sender(
+                url, connection, settings, delivery, transport, key, number, now, worker or Worker()
+            )
             sender.look_around()
             for edition in _due_editions(connection, sender.moment()):
                 sender.send(edition)
@@ -172,6 +174,7 @@ class _Sender:
 
     def __init__(
         self,
+        url: str,
         connection: psycopg.Connection,
         settings: Settings,
         delivery: Delivery,
@@ -182,6 +185,7 @@ class _Sender:
         worker: Worker,
     ) -> None:
         self.counts = SendCounts()
+        self._url = url
         self._connection = connection
         self._settings = settings
         self._delivery = delivery
@@ -234,7 +238,7 @@ class _Sender:
             self._connection, edition.edition_id, campaign.expires_after, self.moment()
         )
         ramp = Ramp(self._connection, edition.edition_id, self._transport)
-        handing = Handing(self._connection, self._transport, campaign.name)
+        handing = Handing(self._url, self._connection, self._transport, campaign.name)
         try:
             self._send_chunks(edition, ramp, handing)
             handing.stop() if self.is_late else handing.finish()

@@ -2,11 +2,12 @@
 how that went; it writes nothing into the warehouse.
 
 The loop around it: render a chunk, `parcels`; claim it in one transaction that also writes an attempt for
-each parcel; `request(parcel, attempt_id)`; a last look; `hand_over(request)`; settle by the answer. A parcel
-that is divided, or that lost some of its mails, goes through `request` again under an attempt of its own.
+each parcel; a last look; `request(parcel, attempt_id)`; `hand_over(request, may_leave)`, which looks again
+once it is connected; settle by the answer. A parcel that is divided goes through `request` again, each part
+under an attempt of its own; one that lost some of its mails at the claim goes through `parcels` again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
@@ -58,6 +59,16 @@ class Answer:
     detail: str | None = None
 
 
+MayLeave = Callable[[], bool]
+UNTRUSTED = Answer("returned", hold="the server's certificate is none that this machine trusts")
+WITHHELD = Answer("returned", detail="paused, held or too late just before the request")
+
+
+def always() -> bool:
+    """Of a request that nothing can stop any more: that of a test send or a probe."""
+    return True
+
+
 class Transport(Protocol):
     """A way out.
 
@@ -85,8 +96,13 @@ class Transport(Protocol):
         """The request that hands the parcel over, of any size from one mail up."""
         ...
 
-    def hand_over(self, request: Request) -> Answer:
-        """Hand it over, once, and wait for the answer. Never raises for what the other side does."""
+    def hand_over(self, request: Request, may_leave: MayLeave = always) -> Answer:
+        """Hand it over, once, and wait for the answer. Never raises for what the other side does.
+
+        Args:
+            may_leave: asked when all is ready, the connection too, and only the mails' bytes are still to go;
+                where it says no they do not, and the answer is WITHHELD.
+        """
         ...
 
     def holds(self, message_id: UUID) -> bool:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from rapport.delivery.faults import RenderError
 from rapport.delivery.mime import Mail, mime_bytes
-from rapport.delivery.transports import Answer, Request
+from rapport.delivery.transports import WITHHELD, Answer, MayLeave, Request, always
 from rapport.warehouse import disk_errors_named
 
 
@@ -35,9 +35,11 @@ class LocalMailbox:
     def request(self, parcel: Sequence[Mail], attempt_id: int) -> Request:
         return Request([mail.message_id for mail in parcel], list(parcel))
 
-    def hand_over(self, request: Request) -> Answer:
+    def hand_over(self, request: Request, may_leave: MayLeave = always) -> Answer:
         """Write the mails. Raises DiskFull; those that were written by then are there."""
         assert isinstance(request.body, list)
+        if not may_leave():
+            return WITHHELD
         faulty = []
         with disk_errors_named("the local mailbox"):
             for place, mail in enumerate(request.body):

@@ -16,8 +16,8 @@ import urllib3
 
 from rapport.delivery.configuration import SendGrid
 from rapport.delivery.mime import Mail
-from rapport.delivery.transports import Answer, Request, soon
-from rapport.delivery.transports.sendgrid_client import PooledResponse, SendGridClient
+from rapport.delivery.transports import UNTRUSTED, WITHHELD, Answer, MayLeave, Request, always, soon
+from rapport.delivery.transports.sendgrid_client import PooledResponse, SendGridClient, Withheld
 from rapport.delivery.transports.sendgrid_request import body, parcels
 from rapport.errors import ConfigurationError
 from rapport.settings import Settings
@@ -52,10 +52,12 @@ class SendGridTransport:
     def request(self, parcel: Sequence[Mail], attempt_id: int) -> Request:
         return Request([mail.message_id for mail in parcel], body(parcel, attempt_id))
 
-    def hand_over(self, request: Request) -> Answer:
+    def hand_over(self, request: Request, may_leave: MayLeave = always) -> Answer:
         assert isinstance(request.body, bytes)
         try:
-            response = self._client.send("POST", "/v3/mail/send", request.body)
+            response = self._client.send("POST", "/v3/mail/send", request.body, may_leave=may_leave)
+        except Withheld:
+            return WITHHELD
         except (
             urllib3.exceptions.NewConnectionError,
             urllib3.exceptions.ConnectTimeoutError,
@@ -66,7 +68,7 @@ class SendGridTransport:
         except urllib3.exceptions.SSLError as error:
             if not isinstance(error.args[0], ssl.SSLCertVerificationError):
                 return Answer("uncertain", detail="no answer: the encryption failed")
-            return Answer("returned", hold="the server's certificate is none that this machine trusts")
+            return UNTRUSTED
         except (urllib3.exceptions.HTTPError, OSError) as error:
             return Answer("uncertain", detail=f"no answer: {type(error).__name__}")
         return answer_of(response, len(request.message_ids), datetime.now(UTC))

@@ -5,6 +5,7 @@ ever, and logs key and addresses at DEBUG.
 """
 
 import logging
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +23,10 @@ ANSWERED_BY = 60.0  # seconds, of a request and its answer together
 # What these write at DEBUG holds key and addresses (the first) or the proxy's password (the second).
 logging.getLogger("python_http_client").setLevel(logging.WARNING)
 logging.getLogger("urllib3").setLevel(logging.WARNING)
+
+
+class Withheld(Exception):
+    """A request that was not to leave any more when its connection stood."""
 
 
 class SendGridClient(Client):
@@ -58,14 +63,33 @@ class SendGridClient(Client):
         return self.send(request.get_method(), request.get_full_url(), request.data, dict(request.headers))
 
     def send(
-        self, method: str, url: str, body: bytes | None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: dict[str, str] | None = None,
+        *,
+        may_leave: Callable[[], bool] | None = None,
     ) -> "PooledResponse":
-        """One request; `url` is a path below the host, or whole. JSON bytes go as they are."""
+        """One request; `url` is a path below the host, or whole. JSON bytes go as they are.
+
+        Args:
+            may_leave: asked once the connection stands, just before the body goes out.
+
+        Raises:
+            Withheld: it said no. The other side got no body, and the connection is closed.
+            urllib3.exceptions.HTTPError: no answer came.
+        """
+        headers = {**self.request_headers, "Content-Type": "application/json", **(headers or {})}
+        content: bytes | Iterator[bytes] | None = body
+        if body is not None and may_leave is not None:
+            headers["Content-Length"] = str(len(body))
+            content = _held_back(body, may_leave)
         answer = self.pool.request(
             method,
             url if "://" in url else f"{self.host}{url}",
-            body=body,
-            headers={**self.request_headers, "Content-Type": "application/json", **(headers or {})},
+            body=content,
+            headers=headers,
             retries=Retry(False),
             redirect=False,
             timeout=Timeout(connect=CONNECTED_BY, total=ANSWERED_BY),
@@ -75,6 +99,13 @@ class SendGridClient(Client):
     def close(self) -> None:
         """Close the connections."""
         self.pool.clear()
+
+
+def _held_back(body: bytes, may_leave: Callable[[], bool]) -> Iterator[bytes]:
+    """The body; the connection reads it when it has sent the head of the request."""
+    if not may_leave():
+        raise Withheld
+    yield body
 
 
 class PooledResponse:

@@ -8,7 +8,7 @@ from uuid import UUID
 from rapport.delivery.configuration import Smtp
 from rapport.delivery.faults import RenderError
 from rapport.delivery.mime import Mail, mime_bytes
-from rapport.delivery.transports import Answer, Request, soon
+from rapport.delivery.transports import UNTRUSTED, WITHHELD, Answer, MayLeave, Request, always, soon
 from rapport.errors import ConfigurationError
 from rapport.settings import Settings
 
@@ -45,7 +45,7 @@ class SmtpServer:
     def request(self, parcel: Sequence[Mail], attempt_id: int) -> Request:
         return Request([mail.message_id for mail in parcel], list(parcel))
 
-    def hand_over(self, request: Request) -> Answer:
+    def hand_over(self, request: Request, may_leave: MayLeave = always) -> Answer:
         assert isinstance(request.body, list)
         (mail,) = request.body
         try:
@@ -56,10 +56,13 @@ class SmtpServer:
             server = self._connected()
         except smtplib.SMTPAuthenticationError as error:
             return Answer("returned", status=error.smtp_code, hold=f"{error.smtp_code} the log-in is refused")
+        except ssl.SSLCertVerificationError:
+            self.close()
+            return UNTRUSTED
         except (smtplib.SMTPException, OSError) as error:
             self.close()
             return Answer("wait", until=soon(), detail=f"no connection: {type(error).__name__}")
-        return self._deliver(server, mail, content)
+        return self._deliver(server, mail, content, may_leave)
 
     def holds(self, message_id: UUID) -> bool:
         return False
@@ -72,7 +75,7 @@ class SmtpServer:
             except (smtplib.SMTPException, OSError):
                 server.close()
 
-    def _deliver(self, server: smtplib.SMTP, mail: Mail, content: bytes) -> Answer:
+    def _deliver(self, server: smtplib.SMTP, mail: Mail, content: bytes, may_leave: MayLeave) -> Answer:
         try:
             code, _ = server.mail(mail.sender.address)
             if code != 250:
@@ -86,6 +89,9 @@ class SmtpServer:
         except (smtplib.SMTPException, OSError) as error:
             self.close()
             return Answer("returned", detail=f"cut off before the mail: {type(error).__name__}")
+        if not may_leave():
+            self._drop()
+            return WITHHELD
         try:
             server.send(_dotted(content))
             code, _ = server.getreply()
@@ -95,6 +101,12 @@ class SmtpServer:
         if code == 250:
             return Answer("accepted", status=code)
         return self._refused(code, hold=None)
+
+    def _drop(self) -> None:
+        """Hang up within a mail, which the server then throws away; QUIT it would read as text."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
 
     def _refused(self, code: int, *, hold: str | None) -> Answer:
         """5yz is for good: with `hold` for all, else for this mail. 4yz is for now."""
