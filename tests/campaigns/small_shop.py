@@ -76,6 +76,17 @@ class SmallShopSettings(Settings):
         return self.home / "dbt_project"
 
 
+SERVICE = """
+create table marts.tickets (
+    customer_id text, is_open boolean, is_first_reply_in_time boolean, opened_at timestamptz,
+    csat_score numeric, rated_at timestamptz
+);
+create table marts.survey_responses (
+    customer_id text, metric text, score numeric, responded_at timestamptz
+);
+"""
+
+
 @dataclass
 class SmallShop:
     """`url` and `settings` of a warehouse whose marts the methods fill."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from campaigns.small_shop import DAY, MONDAY, WEEKLY, WELCOME, SmallShop
+from campaigns.small_shop import DAY, MONDAY, SERVICE, WEEKLY, WELCOME, SmallShop
 from rapport import warehouse
 from rapport.campaigns import rechecks
 from rapport.campaigns.campaign import Campaign
@@ -16,16 +16,6 @@ from rapport.delivery.configuration import ServiceTrouble
 
 HOUR = timedelta(hours=1)
 MOMENT = MONDAY + 2 * DAY
-
-SERVICE = """
-create table marts.tickets (
-    customer_id text, is_open boolean, is_first_reply_in_time boolean, opened_at timestamptz,
-    csat_score numeric, rated_at timestamptz
-);
-create table marts.survey_responses (
-    customer_id text, metric text, score numeric, responded_at timestamptz
-);
-"""
 
 
 def campaign(shop: SmallShop, text: str) -> Campaign:

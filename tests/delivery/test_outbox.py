@@ -256,6 +256,18 @@ def test_a_pause_stops_the_next_claim(shop: SmallShop, campaign: str | None) -> 
     assert send_due(shop.url, shop.settings, now=MONDAY).accepted == 1
 
 
+@pytest.mark.parametrize(("paused", "claimed"), [("weekly", 0), (None, 0), ("another", 1)])
+def test_the_claim_looks_for_pauses_itself(shop: SmallShop, paused: str | None, claimed: int) -> None:
+    shop.add("anna")
+    shop.plan()
+    shop.execute("update activation.editions set state = 'sending'")
+    shop.execute("insert into activation.pauses (campaign, paused_by) values (%s, 'me')", paused)
+    (campaign,) = read_campaigns(shop.settings).good
+    with psycopg.connect(shop.url, autocommit=True) as connection:
+        assert len(claim_all(connection, shop, campaign, CAP_OF_ONE).message_ids) == claimed
+    assert shop.messages() == {"anna": ("sending" if claimed else "planned", None)}
+
+
 def test_without_a_key_nothing_is_sent_over_sendgrid(shop: SmallShop) -> None:
     shop.write("delivery.yml", "transport: sendgrid")
     with pytest.raises(ConfigurationError, match="SENDGRID_API_KEY"):

@@ -6,11 +6,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
 
-from campaigns.small_shop import SmallShop
+from campaigns.small_shop import SERVICE, SmallShop
 from delivery.live_shop import EACH_MINUTE, LiveShop
 from rapport import warehouse
 from rapport.campaigns.decisions import pause
@@ -104,13 +106,11 @@ def test_who_reached_the_goal_since_planning_gets_no_mail(live: LiveShop) -> Non
 
 def test_who_is_out_of_their_hours_waits_until_they_open(live: LiveShop) -> None:
     live.people(2)
-    # Open for an hour and a half around now in UTC; in Tokyo it is another time of day.
+    # Wherever it is about noon now the window is open, and on the other side of the world it is closed.
     now = datetime.now(UTC)
-    opens, closes = now - timedelta(minutes=30), now + timedelta(minutes=60)
-    if opens.date() != closes.date():
-        pytest.skip("the window of this test would go past midnight")
+    noon, midnight = (f"Etc/GMT{-hours:+d}" for hours in (12 - now.hour, (24 - now.hour + 12) % 24 - 12))
     window = (
-        f'{{"opens": "{opens:%H:%M}", "closes": "{closes:%H:%M}", "fallback_time_zone": "UTC", '
+        f'{{"opens": "10:00", "closes": "15:00", "fallback_time_zone": "{noon}", '
         '"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]}'
     )
     live.shop.execute(
@@ -119,12 +119,64 @@ def test_who_is_out_of_their_hours_waits_until_they_open(live: LiveShop) -> None
         set specification = jsonb_set(specification, '{{campaign,window}}', '{window}')
         """
     )
-    live.shop.execute("update marts.customers set time_zone = 'Asia/Tokyo' where customer_id = 'c1'")
+    live.shop.execute("update marts.customers set time_zone = %s where customer_id = 'c1'", midnight)
     live.send()
     assert live.shop.messages() == {"c1": ("planned", None), "c2": ("accepted", None)}
     ((due_at,),) = live.shop.execute("select due_at from activation.messages where customer_id = 'c1'")
-    assert now + timedelta(hours=1) < due_at < now + timedelta(days=1)
+    assert due_at.replace(minute=0, second=0, microsecond=0) == due_at
+    assert due_at.astimezone(ZoneInfo(midnight)).hour == 10
+    assert now < due_at < now + timedelta(days=1)
     assert not anything_due(live.shop.url, now=datetime.now(UTC))
+
+
+def test_who_has_trouble_with_our_service_is_looked_at_again_in_a_quarter_of_an_hour(live: LiveShop) -> None:
+    live.people(2)
+    live.shop.execute(SERVICE)
+    live.shop.execute(
+        """
+        insert into marts.tickets (customer_id, is_open) values ('c1', true);
+        update activation.editions
+        set specification = jsonb_set(specification, '{campaign,service_hold}', '{"rule": "wait"}');
+        """
+    )
+    now = datetime.now(UTC)
+    live.send()
+    assert live.shop.messages() == {"c1": ("planned", None), "c2": ("accepted", None)}
+    ((due_at,),) = live.shop.execute("select due_at from activation.messages where customer_id = 'c1'")
+    assert timedelta(minutes=14) < due_at - now < timedelta(minutes=16)
+    live.shop.execute("update marts.tickets set is_open = false")
+    live.shop.execute("update activation.messages set due_at = now()")
+    live.send()
+    assert live.shop.messages()["c1"] == ("accepted", None)
+
+
+@pytest.mark.parametrize(("withdrawing", "requests"), [(15, 15), (5, 1)])
+def test_too_few_left_of_a_shell_go_one_by_one(
+    live: LiveShop, monkeypatch: pytest.MonkeyPatch, withdrawing: int, requests: int
+) -> None:
+    live.configure(render="shape")
+    live.people(30)
+    take = rate.take
+
+    def withdraw_and_take(*arguments: Any) -> tuple[int, float]:
+        live.shop.execute(
+            """
+            insert into activation.suppressions (recipient_key, topic, reason, suppressed_at)
+            select recipient_key, 'news', 'unsubscribed', now() from activation.recipients
+            order by 1 limit %s
+            on conflict do nothing
+            """,
+            withdrawing,
+        )
+        return take(*arguments)
+
+    monkeypatch.setattr(rate, "take", withdraw_and_take)
+    counts = live.send()
+    assert (counts.accepted, counts.skipped) == (30 - withdrawing, withdrawing)
+    assert len(live.fake.requests()) == requests
+    assert len(set(live.accepted())) == 30 - withdrawing
+    noted = live.shop.execute("select outcome, messages from activation.attempts order by attempt_id")
+    assert noted == ([("divided", 15)] + [("accepted", 1)] * 15 if requests > 1 else [("accepted", 25)])
 
 
 def test_no_more_than_the_days_maximum_leaves(live: LiveShop) -> None:

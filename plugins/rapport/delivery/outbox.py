@@ -323,10 +323,31 @@ class _Sender:
             Parcel(number, [mail for mail in parcel if mail.message_id in claimed.message_ids])
             for number, parcel in zip(numbers, parcels, strict=True)
         ]
-        rest = [parcel for parcel in rest if parcel.mails]
+        whole = [len(parcel) for parcel in parcels]
+        rest = [
+            part
+            for parcel, before in zip(rest, whole, strict=True)
+            if parcel.mails
+            for part in (self._regrouped(parcel) if len(parcel.mails) < before else [parcel])
+        ]
         if rest:
             self._high_water.note(max(parcel.attempt_id for parcel in rest))
         return rest
+
+    def _regrouped(self, parcel: Parcel) -> list[Parcel]:
+        """What is left of a parcel, as it travels now: too few of a shell go one by one."""
+        parts = self._transport.parcels(parcel.mails)
+        if len(parts) == 1:
+            return [parcel]
+        numbers = attempts.divide(
+            self._connection,
+            parcel.attempt_id,
+            [[mail.message_id for mail in part] for part in parts],
+            status=None,
+            detail="too few were left at the claim to share a request",
+            refused={},
+        )
+        return [Parcel(number, part) for number, part in zip(numbers, parts, strict=True)]
 
     def _is_tripped(self, campaign: str) -> bool:
         """Whether the circuit breaker stops the campaign; looked at once a minute."""
