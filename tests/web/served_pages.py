@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import secrets
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,22 +37,43 @@ class Answer:
 
 @dataclass(frozen=True)
 class Pages:
-    """The pages as somebody sees them. `url` is that of the warehouse behind them."""
+    """The pages as somebody sees them. `url` is that of the warehouse behind them, `settings` their own."""
 
     address: str
     url: str
+    settings: Settings
 
     def get(self, path: str, who: str | None = None, **headers: str) -> Answer:
         """Ask for a page, as nobody or as one of `PEOPLE`."""
         return self.send("GET", path, who, **headers)
 
-    def send(self, method: str, path: str, who: str | None = None, **headers: str) -> Answer:
-        request = urllib.request.Request(f"{self.address}{path}", method=method)
+    def post(
+        self,
+        path: str,
+        fields: dict[str, str],
+        who: str | None = None,
+        token: str | None = None,
+        **headers: str,
+    ) -> Answer:
+        """Send a form, with the form token that was given to somebody, or with none."""
+        sent = fields | ({"form_token": token} if token is not None else {})
+        return self.send("POST", path, who, urllib.parse.urlencode(sent).encode(), **headers)
+
+    def send(
+        self, method: str, path: str, who: str | None = None, body: bytes | None = None, **headers: str
+    ) -> Answer:
+        request = urllib.request.Request(f"{self.address}{path}", body, method=method)
         for name, value in headers.items():
             request.add_header(name.replace("_", "-"), value)
         if who is not None:
             request.add_header("Cookie", f"_token={self.token(who)}")
         return _answer(request)
+
+    def form_token(self, who: str) -> str:
+        """The token in the forms of a person's pages."""
+        found = re.search(r'"X-Form-Token": "([^"]+)"', self.get("/rapport/campaigns", who).text)
+        assert found is not None
+        return found[1]
 
     def token(self, who: str) -> str:
         """What the browser of somebody who is logged in keeps as the cookie `_token`."""
@@ -91,7 +114,7 @@ def starting(postgres: EmbeddedPostgres, warehouse_url: str, home: Path) -> Iter
             [*airflow, "api-server", "--workers", "1"], env=environment, stdout=file, stderr=subprocess.STDOUT
         )
     try:
-        served = Pages(f"http://127.0.0.1:{port}", warehouse_url)
+        served = Pages(f"http://127.0.0.1:{port}", warehouse_url, settings)
         _wait(served, server, log)
         yield served
     finally:

@@ -26,6 +26,7 @@ from rapport.errors import InputError
 PATIENCE = 10.0  # seconds for all mails of a call
 MEMORY = 1 << 30  # bytes of address space, where the system keeps to it
 EDGE_CASES = 8
+_NAMES = ("first_name",)
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,15 @@ def previews(
 ) -> list[Preview]:
     """The campaign's mails for a customer, else for the edge cases; with `mail` one (step, variant) of them.
 
-    The edge cases are members of its segments: an ordinary one, and for each customer column that the
-    templates use one who lacks it and the one with the longest.
+    The edge cases are members of its segments: an ordinary one, one who speaks another language, one without
+    a first name and the one with the longest, and likewise for each other customer column that the templates
+    use.
 
     Raises:
         InputError: the customer is not known, or the segments are empty.
     """
     if customer is not None:
-        chosen = {_customer_id(connection, customer): "chosen"}
+        chosen = {find_customer(connection, customer): "chosen"}
     else:
         chosen = _edge_cases(connection, campaign)
     if not chosen:
@@ -125,8 +127,12 @@ def _render_all(work: bytes) -> bytes:
     return pickle.dumps(outcomes)
 
 
-def _customer_id(connection: psycopg.Connection, customer: str) -> str:
-    """The id of a customer who is named by id, former id or e-mail address."""
+def find_customer(connection: psycopg.Connection, customer: str) -> str:
+    """The id of a customer who is named by id, former id or e-mail address.
+
+    Raises:
+        InputError: nobody is known by it.
+    """
     row = connection.execute(
         """
         select customer_id from marts.customers
@@ -147,7 +153,7 @@ def _edge_cases(connection: psycopg.Connection, campaign: Campaign) -> dict[str,
     """By customer id, what makes them worth a look."""
     cases: dict[str, str] = {}
 
-    def add(label: str, order: sql.Composable, where: sql.Composable) -> None:
+    def add(label: str, order: sql.Composable, where: sql.Composable, *values: object) -> None:
         query = sql.SQL(
             """
             select customers.customer_id from marts.customers
@@ -156,20 +162,32 @@ def _edge_cases(connection: psycopg.Connection, campaign: Campaign) -> dict[str,
             order by {order}, customers.customer_id limit 1
             """
         ).format(where=where, order=order)
-        row = connection.execute(query, [campaign.segments_included]).fetchone()
+        row = connection.execute(query, [campaign.segments_included, *values]).fetchone()
         if row is not None:
             cases[row[0]] = f"{cases[row[0]]}, {label}" if row[0] in cases else label
 
-    add("ordinary", sql.SQL("md5(customers.customer_id)"), sql.SQL("true"))
+    anybody = sql.SQL("md5(customers.customer_id)")
+    add("ordinary", anybody, sql.SQL("true"))
     known = Fields.of(connection).customer
-    for column in sorted(_columns(campaign).intersection(known)):
+    if "language" in known and cases:
+        row = connection.execute(
+            "select language from marts.customers where customer_id = any(%s)", [list(cases)]
+        ).fetchone()
+        spoken = row[0] if row and row[0] else ""
+        add("other language", anybody, sql.SQL("customers.language <> %s"), spoken)
+    for column in sorted({*_NAMES, *_columns(campaign)}.intersection(known), key=_names_first):
         if len(cases) >= EDGE_CASES:
             break
         name = sql.Identifier("customers", column)
         add(f"no {column}", sql.SQL("1"), sql.SQL("{} is null").format(name))
-        longest = sql.SQL("length({}::text) desc").format(name)
-        add(f"longest {column}", longest, sql.SQL("{} is not null").format(name))
+        if known[column] == "text":
+            longest = sql.SQL("length({}) desc").format(name)
+            add(f"longest {column}", longest, sql.SQL("{} is not null").format(name))
     return cases
+
+
+def _names_first(column: str) -> tuple[bool, str]:
+    return column not in _NAMES, column
 
 
 def _columns(campaign: Campaign) -> set[str]:

@@ -13,11 +13,11 @@ from starlette.exceptions import HTTPException
 from rapport.errors import RapportError
 from rapport.settings import Settings
 from rapport.web import access, forms
-from rapport.web.pages import builder, segments, today
+from rapport.web.pages import builder, campaigns, segments, today
 from rapport.web.rendering import page
 
 STATIC = Path(__file__).parent / "static"
-PAGES = (today, segments, builder)
+PAGES = (today, campaigns, segments, builder)
 # Packages that ship scripts: Chart.bundle.js, htmx-2.min.js.
 LIBRARIES: list[str | tuple[str, str]] = [
     ("chartkick", "django/static/chartkick"),

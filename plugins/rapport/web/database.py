@@ -53,6 +53,13 @@ def for_download(settings: Settings, who: Visitor, patience: str) -> psycopg.Con
 
 
 @contextmanager
+def rendering(settings: Settings) -> Iterator[psycopg.Connection]:
+    """A transaction that reads what mails are made of; for routes that only marketers may call."""
+    with _read_only(settings) as connection:
+        yield connection
+
+
+@contextmanager
 def deciding(settings: Settings) -> Iterator[psycopg.Connection]:
     """A transaction in which a person's decision is written; committed at its end."""
     with warehouse.connect(warehouse.ensure(settings)) as connection:

@@ -36,6 +36,7 @@ class Entry:
 
 NAVIGATION = (
     Entry("/", "Today"),
+    Entry("/campaigns", "Campaigns"),
     Entry("/segments", "Segments"),
     Entry("/builder", "Segment builder", Role.MARKETER),
 )

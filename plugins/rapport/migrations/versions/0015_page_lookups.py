@@ -83,6 +83,15 @@ group by seen.segment, seen.as_of, seen.run_id
 """
 
 
+# What is open of campaigns, and the requests whose fate stayed unknown: few rows of big tables.
+CAMPAIGNS = """
+create index editions_open on activation.editions (campaign) where state not in ('done', 'cancelled');
+create index attempts_unknown on activation.attempts (edition_id) where outcome = 'unknown';
+create index test_sends_campaign on activation.test_sends (campaign, sent_at);
+"""
+
+
 def upgrade() -> None:
     op.execute(SEGMENTS)
     op.execute(SIZES_OF_EARLIER_RUNS)
+    op.execute(CAMPAIGNS)
