@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
@@ -210,6 +210,50 @@ class Sales:
                 cell = (month, since)
                 cells[cell] = (size[month], len(active[cell]), orders[cell], Decimal(net[cell]))
         return cells
+
+    def revenue_days(self) -> dict[date, tuple]:
+        """By day: orders, those with something returned, gross, returned, net."""
+        days: dict[date, list] = defaultdict(lambda: [0, 0, ZERO, ZERO, ZERO])
+        for order in self.orders.values():
+            day = days[order["ordered_at"].date()]
+            parts = (
+                1,
+                int(order["net"] < order["gross"]),
+                order["gross"],
+                order["net"] - order["gross"],
+                order["net"],
+            )
+            for place, part in enumerate(parts):
+                day[place] += part
+        for piece in self.returns:
+            if not piece["tied_order_id"]:
+                day = days[piece["at"].date()]
+                day[3] += piece["amount"]
+                day[4] += piece["amount"]
+        return {day: tuple(sums) for day, sums in days.items()}
+
+    def rfm_moves(self, days: int) -> dict[tuple, tuple[int, Decimal]]:
+        """By cell so many days ago and cell now: customers and their net."""
+        before = self.as_of - timedelta(days=days)
+        standing = {}
+        for name, own in self.customers.items():
+            times = [order["ordered_at"] for order in own["orders"] if order["ordered_at"] < before]
+            if times:
+                standing[name] = (max(times), len(times))
+        cells = {}
+        for name, (last, count) in standing.items():
+            share = [
+                Decimal(sum(other[place] < value for other in standing.values())) / (len(standing) - 1)
+                for place, value in enumerate((last, count))
+            ]
+            cells[name] = tuple(min(5, 1 + int(5 * each)) for each in share)
+        moves: dict[tuple, tuple[int, Decimal]] = defaultdict(lambda: (0, ZERO))
+        for name, own in self.customers.items():
+            if own["orders"]:
+                move = (*cells.get(name, (None, None)), own["recency"], own["frequency"])
+                count, net = moves[move]
+                moves[move] = (count + 1, net + own["net"])
+        return dict(moves)
 
     def _sold(self) -> pd.DataFrame:
         lines = self._lines

@@ -145,3 +145,32 @@ def test_cohorts(sales: Sales, marts) -> None:
     assert sum(cell[3] for cell in expected.values()) + untied == sum(
         own["net"] for own in sales.customers.values()
     )
+
+
+def test_revenue_by_day(sales: Sales, marts) -> None:
+    found = marts(
+        """
+        select revenue_date, source, currency, order_count, returned_order_count, gross_amount,
+            returned_amount, net_amount, gross_revenue, returned_revenue, net_revenue
+        from marts.revenue_daily
+        """
+    )
+    expected = sales.revenue_days()
+    assert {row[0]: row[3:8] for row in found} == expected
+    assert all(row[1:3] == ("online_shop", "EUR") and row[5:8] == row[8:11] for row in found)
+    untied = sum((piece["amount"] for piece in sales.returns if not piece["tied_order_id"]), Decimal(0))
+    assert untied < 0
+    assert sum(row[7] for row in found) == untied + sum(order["net"] for order in sales.orders.values())
+
+
+def test_moves_between_the_cells_of_recency_and_frequency(sales: Sales, marts) -> None:
+    found = marts(
+        """
+        select recency_score_before, frequency_score_before, recency_score, frequency_score, customer_count,
+            net_revenue
+        from marts.rfm_moves
+        """
+    )
+    assert {row[:4]: row[4:] for row in found} == sales.rfm_moves(days=30)
+    assert {row[0] is None for row in found} == {True, False}
+    assert any(row[:2] != row[2:4] for row in found if row[0])

@@ -31,6 +31,7 @@ class Desk:
     counted: dict[str, Ticket]
     tickets: pd.DataFrame
     daily: pd.DataFrame
+    times: pd.DataFrame
     experience: pd.DataFrame
     answers: pd.DataFrame
     pain_points: pd.DataFrame
@@ -73,6 +74,7 @@ def read(settings: Settings, shop: Path, as_of: datetime) -> Desk:
             counted=service_count.tickets(shop, now, office),
             tickets=frame("select * from marts.tickets").set_index("ticket_id"),
             daily=frame("select * from marts.service_daily"),
+            times=frame("select * from marts.service_times"),
             experience=frame("select * from marts.experience"),
             answers=frame("select * from intermediate.int_answers"),
             pain_points=frame("select * from marts.pain_points"),
@@ -222,6 +224,38 @@ def test_each_day_of_the_desk_equals_the_count(desk: Desk) -> None:
             }
             assert not unequal, (day, group, unequal)
     assert seen == set(found)
+
+
+def test_medians_of_weeks_and_months_equal_those_of_their_tickets(desk: Desk) -> None:
+    starts = {
+        "month": lambda at: at.date().replace(day=1),
+        "week": lambda at: at.date() - timedelta(at.weekday()),
+    }
+    columns = {"first_reply": "first_replied_at", "resolution": "resolved_at"}
+    tickets = desk.tickets
+    checked = 0
+    for row in desk.times.itertuples():
+        own = pd.Series(True, tickets.index)
+        for name in ("channel", "category", "team"):
+            if not getattr(row, f"is_any_{name}"):
+                value = getattr(row, name)
+                own &= tickets[name].isna() if value is None else tickets[name] == value
+        for what, moment in columns.items():
+            known = own & tickets[moment].notna()
+            in_period = tickets.loc[known, moment].map(starts[row.period]) == row.period_start
+            for kind in ("", "_business"):
+                minutes = tickets.loc[known].loc[in_period, f"{what}{kind}_minutes"].dropna().astype(float)
+                assert getattr(row, f"{what}{kind}_minutes_count") == len(minutes)
+                for name, quantile in (("median", 0.5), ("slowest_tenth", 0.9)):
+                    expected = float(np.quantile(minutes, quantile)) if len(minutes) else None
+                    assert same(getattr(row, f"{name}_{what}{kind}_minutes"), expected), row
+                    checked += len(minutes) > 0
+    assert checked > 1000
+    whole = desk.times[
+        desk.times["is_any_channel"] & desk.times["is_any_category"] & desk.times["is_any_team"]
+    ]
+    months = whole[whole["period"] == "month"]
+    assert months["resolution_minutes_count"].sum() == tickets["resolution_minutes"].notna().sum()
 
 
 def test_strict_first_contacts_of_the_days_are_those_of_the_tickets(desk: Desk) -> None:

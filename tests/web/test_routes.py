@@ -9,7 +9,16 @@ import pytest
 from web.served_pages import PEOPLE, Pages
 
 PROJECT = Path(__file__).parents[2]
-ROUTES = ("/",)
+FIGURES = (
+    "/experience",
+    "/experience/service",
+    "/revenue",
+    "/revenue/cohorts",
+    "/revenue/rfm",
+    "/revenue/products",
+)
+LISTS = ("/experience/tickets?since=2026-06-01", "/experience/answers?since=2026-06-01")
+ROUTES = ("/", *FIGURES)
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -45,6 +54,21 @@ def test_style_and_script_come_from_the_server_itself(pages: Pages) -> None:
 
 def test_before_the_first_run_the_page_says_what_to_do(pages: Pages) -> None:
     assert "There was no run yet" in pages.get("/rapport/", "vera").text
+
+
+@pytest.mark.parametrize("route", [*FIGURES, *LISTS])
+def test_figures_say_what_to_do_before_the_first_run(pages: Pages, route: str) -> None:
+    assert pages.get(f"/rapport{route}").status == 401
+    page = pages.get(f"/rapport{route}", "vera")
+    assert page.status == 200
+    assert "<code>rapport run</code>" in page.text
+
+
+@pytest.mark.parametrize(
+    "address", ["measure=x", "measure=opened&after=1", "measure=opened&after=x&after=y&after=a&after=b"]
+)
+def test_a_list_that_does_not_exist_is_refused_in_words(pages: Pages, address: str) -> None:
+    assert pages.get(f"/rapport/experience/tickets?since=2026-06-01&{address}", "vera").status == 422
 
 
 def test_a_run_that_never_was_is_not_found(pages: Pages) -> None:

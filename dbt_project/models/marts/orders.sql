@@ -1,6 +1,8 @@
 {{ config(
     materialized='incremental',
-    pre_hook="{{ forget(ref('int_changed_order_nets'), ['source', 'order_id']) }}",
+    pre_hook="{{ forget(ref('int_changed_order_nets'), ['source', 'order_id'], remember={
+        'order_day': [day_of('ordered_at')],
+    }) }}",
 ) }}
 
 with changed as (

@@ -1,4 +1,4 @@
-{{ config(tags=['as_of'], materialized='view') }}
+{{ config(tags=['as_of']) }}
 
 with complaints as (
     select * from {{ ref('int_complaints') }}
@@ -65,7 +65,8 @@ select
     summed.lost_orders,
     round(summed.lost_amount, 2) as lost_amount,
     round(summed.lost_amount - summed.returned_amount, 2) as cost_amount,
-    '{{ var("reporting_currency") }}' as reporting_currency
+    cast('{{ var("reporting_currency") }}' as text) as reporting_currency,
+    {{ before_as_of(days=var('pain_point_days')) }} as counted_from
 from counted
 left join summed
     on counted.kind = summed.kind and counted.topic is not distinct from summed.topic

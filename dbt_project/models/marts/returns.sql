@@ -1,6 +1,8 @@
 {{ config(
     materialized='incremental',
-    pre_hook="{{ forget(ref('int_changed_returns'), ['source', 'return_key']) }}",
+    pre_hook="{{ forget(ref('int_changed_returns'), ['source', 'return_key'], remember={
+        'return_day': [day_of('returned_at')],
+    }) }}",
 ) }}
 
 with changed as (

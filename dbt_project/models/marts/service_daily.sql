@@ -1,4 +1,4 @@
-{{ config(tags=['as_of'], materialized='view') }}
+{{ config(tags=['as_of'], indexes=[{'columns': ['service_date']}]) }}
 
 {%- set last_day = "cast((" ~ as_of() ~ " - interval '1 microsecond') at time zone 'UTC' as date)" -%}
 {%- set stocks = ['backlog', 'over_1_day', 'over_7_days', 'over_30_days', 'opened_day'] %}

@@ -23,6 +23,7 @@ select
     updated_at,
     first_replied_at,
     solved_at,
+    resolved_at,
     last_reopened_at,
     rated_at,
     first_reply_minutes,

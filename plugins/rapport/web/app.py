@@ -14,10 +14,12 @@ from rapport.errors import RapportError
 from rapport.settings import Settings
 from rapport.web import access, forms
 from rapport.web.pages import builder, campaigns, segments, today
+from rapport.web.pages.experience import routes as experience
+from rapport.web.pages.revenue import routes as revenue
 from rapport.web.rendering import page
 
 STATIC = Path(__file__).parent / "static"
-PAGES = (today, campaigns, segments, builder)
+PAGES = (today, campaigns, segments, experience, revenue, builder)
 # Packages that ship scripts: Chart.bundle.js, htmx-2.min.js.
 LIBRARIES: list[str | tuple[str, str]] = [
     ("chartkick", "django/static/chartkick"),

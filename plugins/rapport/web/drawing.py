@@ -17,18 +17,26 @@ WIDTH, HEIGHT = 120, 28
 class Series:
     """A line or a row of bars; `low` and `high` are its confidence interval, drawn as a band or whiskers.
 
-    None is a gap: a figure that is not known is never drawn as zero.
+    None is a gap: a figure that is not known is never drawn as zero. `notes`, one a value, stand beside the
+    value where it is told in words ("57 answers"); `links` are what a click on it opens, where the chart has
+    none for all series.
     """
 
     name: str
     values: Sequence[float | None]
     low: Sequence[float | None] | None = None
     high: Sequence[float | None] | None = None
+    notes: Sequence[str] = ()
+    links: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Chart:
-    """`links`, one a label, is what a click on a point and the label in the table open."""
+    """`links`, one a label, is what a click on a point and the label in the table open.
+
+    `is_partial` says that the last label's period is not over: it is drawn paler, and its line dashed.
+    An axis of bars begins at zero, that of lines where `from_zero` says so.
+    """
 
     title: str
     labels: Sequence[str]
@@ -37,6 +45,9 @@ class Chart:
     unit: str = ""
     places: int = 0
     links: Sequence[str] = field(default=())
+    is_stacked: bool = False
+    is_partial: bool = False
+    from_zero: bool = False
 
     @property
     def as_json(self) -> str:
@@ -48,12 +59,17 @@ class Chart:
                 "unit": self.unit,
                 "places": self.places,
                 "links": list(self.links),
+                "stacked": self.is_stacked,
+                "partial": self.is_partial,
+                "fromZero": self.from_zero or self.kind == "bar",
                 "series": [
                     {
                         "name": one.name,
                         "values": _numbers(one.values),
                         "low": _numbers(one.low),
                         "high": _numbers(one.high),
+                        "notes": list(one.notes),
+                        "links": list(one.links),
                     }
                     for one in self.series
                 ],

@@ -5,7 +5,7 @@ the viewer's browser does, in the viewer's zone.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ NAVIGATION = (
     Entry("/", "Today"),
     Entry("/campaigns", "Campaigns"),
     Entry("/segments", "Segments"),
+    Entry("/experience", "Experience and service"),
+    Entry("/revenue", "Revenue"),
     Entry("/builder", "Segment builder", Role.MARKETER),
 )
 
@@ -86,6 +88,15 @@ def money(value: Number | None, currency: str | None) -> Markup:
     )
 
 
+def whole_money(value: Number | None, currency: str) -> Markup:
+    """12345.5, "EUR" → EUR 12,346, where cents only get in the way."""
+    if value is None:
+        return Markup("")
+    return Markup('<data value="{}" data-currency="{}" data-places="0">{} {}</data>').format(
+        value, currency, currency, f"{value:,.0f}"
+    )
+
+
 def share(value: Number | None, places: int = 1) -> Markup:
     """0.1234 → 12.3 %; nothing where it is not known."""
     if value is None:
@@ -110,6 +121,11 @@ def day(value: date | None) -> str:
     return "" if value is None else f"{value.day} {value:%b %Y}"
 
 
+def day_before(value: date) -> date:
+    """The last day of what ends where another day begins."""
+    return value - timedelta(days=1)
+
+
 def duration(seconds: Number | None) -> str:
     """3.2 → 3.2 s, 75 → 1 min 15 s, 7300 → 2 h 1 min."""
     if seconds is None:
@@ -131,6 +147,8 @@ _ENVIRONMENT.filters |= {
     "count": count,
     "money": money,
     "share": share,
+    "whole_money": whole_money,
+    "day_before": day_before,
     "moment": moment,
     "day": day,
     "duration": duration,

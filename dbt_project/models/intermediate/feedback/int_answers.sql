@@ -1,7 +1,43 @@
-{{ config(materialized='view') }}
+{{ config(
+    materialized='incremental',
+    pre_hook="{{ forget(ref('int_changed_answers'), ['source', 'kind', 'record_id']) }}",
+    indexes=[
+        {'columns': ['record_id', 'source', 'kind'], 'unique': true},
+        {'columns': ['metric', 'answered_at']},
+        {'columns': ['customer_id']},
+    ],
+) }}
 
-with responses as (
+with changed as (
+    select * from {{ ref('int_changed_answers') }}
+),
+
+changed_surveys as (
+    select
+        source,
+        record_id as response_id
+    from changed
+    where kind = 'survey'
+),
+
+changed_tickets as (
+    select
+        source,
+        record_id as ticket_id
+    from changed
+    where kind = 'ticket'
+),
+
+responses as (
     select * from {{ ref('int_survey_responses_identified') }}
+    {% if is_incremental() -%}
+    where {{ among(['source', 'response_id'], 'changed_surveys') }}
+    {%- endif %}
+),
+
+asked_about as (
+    select distinct about from responses
+    where about is not null
 ),
 
 tickets as (
@@ -13,9 +49,10 @@ tickets_by_id as (
     select
         ticket_id,
         min(channel) as channel,
-        min(category) as category
+        min(category) as category,
+        min(team) as team
     from tickets
-    where ticket_id in (select about from responses)
+    where ticket_id = any(array(select asked_about.about from asked_about))
     group by ticket_id
     having count(*) = 1
 ),
@@ -25,7 +62,7 @@ orders_by_id as (
         order_id,
         min(sales_channel) as channel
     from {{ ref('orders') }}
-    where order_id in (select about from responses)
+    where order_id = any(array(select asked_about.about from asked_about))
     group by order_id
     having count(*) = 1
 ),
@@ -36,7 +73,10 @@ categories as (
         order_id,
         category
     from {{ ref('order_lines') }}
-    where quantity > 0 and category is not null and order_id in (select order_id from orders_by_id)
+    where
+        quantity > 0
+        and category is not null
+        and order_id = any(array(select orders_by_id.order_id from orders_by_id))
     group by order_id, category
     order by order_id, sum(amount) desc, category
 ),
@@ -53,7 +93,8 @@ surveyed as (
         case when tickets_by_id.ticket_id is not null then tickets_by_id.channel else orders_by_id.channel end
             as channel,
         case when tickets_by_id.ticket_id is not null then tickets_by_id.category else categories.category end
-            as category
+            as category,
+        tickets_by_id.team
     from responses
     left join tickets_by_id on responses.about = tickets_by_id.ticket_id
     left join orders_by_id on responses.about = orders_by_id.order_id
@@ -70,9 +111,14 @@ rated as (
         csat_score as score,
         rated_at as answered_at,
         channel,
-        category
+        category,
+        team
     from tickets
-    where csat_score is not null
+    where
+        csat_score is not null
+        {% if is_incremental() -%}
+        and {{ among(['source', 'ticket_id'], 'changed_tickets') }}
+        {%- endif %}
 ),
 
 answers as (
@@ -82,10 +128,20 @@ answers as (
 )
 
 -- A score that lies off its scale says nothing.
-select * from answers
+select
+    answers.*,
+    {{ run_id() }} as run_id
+from answers
+{% if is_incremental() -%}
+inner join changed
+    on
+        answers.source = changed.source
+        and answers.kind = changed.kind
+        and answers.record_id = changed.record_id
+{% endif -%}
 where
-    case metric
-        when 'nps' then score between 0 and 10
-        when 'csat' then score between 1 and 5
-        when 'ces' then score between 1 and 7
+    case answers.metric
+        when 'nps' then answers.score between 0 and 10
+        when 'csat' then answers.score between 1 and 5
+        when 'ces' then answers.score between 1 and 7
     end

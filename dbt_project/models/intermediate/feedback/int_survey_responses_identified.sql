@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     pre_hook="{{ forget(ref('int_changed_survey_responses'), ['source', 'response_id'], owner='customer_id') }}",
-    indexes=[{'columns': ['source', 'response_id'], 'unique': true}, {'columns': ['customer_id']}],
+    indexes=[{'columns': ['source', 'response_id'], 'unique': true}, {'columns': ['customer_id']}, {'columns': ['about']}],
 ) }}
 
 with changed as (

@@ -4,12 +4,11 @@ with sales as (
     select * from {{ ref('int_customer_sales') }}
 ),
 
--- percent_rank() and not ntile(): customers who are equal score equal.
 scores as (
     select
         customer_id,
-        least(5, 1 + floor(5 * percent_rank() over (order by last_order_at)))::integer as recency_score,
-        least(5, 1 + floor(5 * percent_rank() over (order by order_count)))::integer as frequency_score
+        {{ quintile('last_order_at') }} as recency_score,
+        {{ quintile('order_count') }} as frequency_score
     from sales
     where order_count > 0
 ),
@@ -17,7 +16,7 @@ scores as (
 revenue_scores as (
     select
         customer_id,
-        least(5, 1 + floor(5 * percent_rank() over (order by net_revenue)))::integer as monetary_score
+        {{ quintile('net_revenue') }} as monetary_score
     from sales
     where order_count > 0 and net_revenue is not null
 ),

@@ -1,7 +1,21 @@
-{{ config(materialized='view') }}
+{{ config(
+    materialized='incremental',
+    pre_hook="{{ forget(ref('int_changed_ticket_days'), ['source', 'ticket_id']) }}",
+    indexes=[
+        {'columns': ['ticket_id', 'source', 'period'], 'unique': true},
+        {'columns': ['ended_at']},
+    ],
+) }}
 
-with tickets as (
+with changed as (
+    select * from {{ ref('int_changed_ticket_days') }}
+),
+
+tickets as (
     select * from {{ ref('int_tickets_enriched') }}
+    {% if is_incremental() -%}
+    where {{ among(['source', 'ticket_id'], 'changed') }}
+    {%- endif %}
 ),
 
 spans as (
@@ -11,6 +25,9 @@ spans as (
         status in ('solved', 'closed') as is_finished,
         lead(position) over (partition by source, ticket_id order by position) is null as is_last
     from {{ ref('int_ticket_spans') }}
+    {% if is_incremental() -%}
+    where {{ among(['source', 'ticket_id'], 'changed') }}
+    {%- endif %}
 ),
 
 -- The states make the history; where the newest version says otherwise than the last of them, or no states
@@ -71,10 +88,15 @@ periods as (
 )
 
 select
-    source,
-    ticket_id,
-    position > 0 as is_reopening,
-    turned_at as began_at,
-    ended_at
+    periods.source,
+    periods.ticket_id,
+    periods.position as period,
+    periods.position > 0 as is_reopening,
+    periods.turned_at as began_at,
+    periods.ended_at,
+    {{ run_id() }} as run_id
 from periods
-where is_open
+{% if is_incremental() -%}
+inner join changed on periods.source = changed.source and periods.ticket_id = changed.ticket_id
+{% endif -%}
+where periods.is_open

@@ -1,7 +1,11 @@
 {{ config(
     materialized='incremental',
     pre_hook="{{ forget(ref('int_changed_tickets'), ['source', 'ticket_id'], owner='customer_id') }}",
-    indexes=[{'columns': ['source', 'ticket_id'], 'unique': true}, {'columns': ['customer_id']}],
+    indexes=[
+        {'columns': ['ticket_id', 'source'], 'unique': true},
+        {'columns': ['customer_id']},
+        {'columns': ['coalesce(opened_at, updated_at)']},
+    ],
 ) }}
 
 {%- set parts = {

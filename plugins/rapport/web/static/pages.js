@@ -8,7 +8,7 @@ function asTheViewerWrites(part) {
   }
   for (const element of part.querySelectorAll("data[value]")) {
     const { places, currency, percent } = element.dataset;
-    const form = currency ? { style: "currency", currency }
+    const form = currency ? { style: "currency", currency, ...(places && { minimumFractionDigits: +places, maximumFractionDigits: +places }) }
       : percent ? { style: "percent", minimumFractionDigits: +percent, maximumFractionDigits: +percent }
       : { minimumFractionDigits: +places, maximumFractionDigits: +places };
     element.textContent = new Intl.NumberFormat(undefined, form).format(+element.value);

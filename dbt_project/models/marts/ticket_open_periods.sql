@@ -1,0 +1,12 @@
+{{ config(materialized='view') }}
+
+with periods as (
+    select * from {{ ref('int_ticket_open_periods') }}
+)
+
+select
+    source,
+    ticket_id,
+    began_at,
+    ended_at
+from periods

@@ -1,0 +1,1 @@
+"""Experience and service: what customers say, how they are answered, and the tickets behind it."""

@@ -1,0 +1,1 @@
+"""Revenue: what was sold, to which cohorts and which kinds of customers, of which products."""
