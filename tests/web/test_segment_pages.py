@@ -6,14 +6,18 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from audiences.hand_made_segments import at
+from audiences.hand_made_segments import Shop, at
+from rapport import ledger
+from rapport.audiences.definition import Definition, read_definition
+from rapport.audiences.memberships import record_memberships
+from rapport.audiences.stored_definitions import save
 from rapport.embedded_postgres import EmbeddedPostgres
 from rapport.settings import Settings
 from rapport.web import database
-from rapport.web.pages.segments import people, profile, sizes
+from rapport.web.pages.segments import definition, people, profile, sizes
 from rapport.web.pages.segments.people import Rows
 from rapport.web.visitors import Role, Visitor
-from web.shown_segments import id_of, shown_segments
+from web.shown_segments import id_of, make_segments, shown_segments
 
 MIA, VERA = Visitor("mia", Role.MARKETER), Visitor("vera", Role.VIEWER)
 
@@ -52,6 +56,55 @@ def test_sizes_changes_and_trends(shown: Settings) -> None:
     assert loyal.now is not None
     assert (loyal.now.entered, loyal.now.left) == (0, 10)
     assert (nobody.trend, nobody.change, nobody.week_change) == ([0, 0, 0], 0, 0)
+
+
+def test_a_segment_that_was_made_in_the_pages_says_what_it_asks_for(
+    settings_with_roles: Settings,
+) -> None:
+    url = settings_with_roles.warehouse_url
+    assert url is not None
+    make_segments(url)
+    content = {"match": "all", "conditions": [{"column": "country", "test": "equals", "value": "D'E"}]}
+    made = read_definition(content)
+    assert isinstance(made, Definition)
+    with psycopg.connect(url) as connection:
+        save(connection, "germans", made, based_on=None, comment="for May", who="mia", taken=())
+    with database.people(settings_with_roles, VERA) as connection:
+        germans = sizes.read_segments(connection)[0]
+        shown = definition.read_sql(settings_with_roles, connection, germans)
+    assert germans.description == "People for whom: country is D'E."
+    assert germans.freshness(at(9))[0] == "not counted yet"
+    assert shown.written is not None
+    assert "customers.country = 'D''E'" in shown.written
+    with psycopg.connect(url) as connection:
+        connection.execute("alter table marts.customers rename country to land")
+        run = ledger.newest_run(connection)
+    assert run is not None
+    Shop(url).segment("nobody")
+    with psycopg.connect(url) as connection:
+        connection.execute("alter table marts.customers add country integer")
+    record_memberships(url, run, ["nobody"])
+    with database.people(settings_with_roles, VERA) as connection:
+        held = sizes.read_segment(connection, "germans")
+        assert held is not None
+        assert held.made is not None
+        assert held.freshness(at(9))[0] == "held"
+        assert "is no number" in str(held.made.held_because)
+        assert definition.read_sql(settings_with_roles, connection, held).written is None
+
+
+def test_the_definition_of_a_file_is_its_text_with_the_thresholds_that_are_set(shown: Settings) -> None:
+    (shown.config / "customer_view.yml").write_text("loyal_min_orders: 7\n")
+    with database.people(shown, VERA) as connection:
+        loyal = sizes.read_segment(connection, "loyal")
+        assert loyal is not None
+        found = definition.read_sql(shown, connection, loyal)
+    assert found.file == "dbt_project/models/segments/loyal.sql"
+    assert found.written is not None
+    assert "{{ var('loyal_min_orders') }}" in found.written
+    assert found.thresholds["loyal_min_orders"] == 7
+    assert found.run is not None
+    assert "order_count >= 11" in found.run
 
 
 def test_a_week_is_compared_with_the_run_about_seven_days_before_and_with_nothing_else() -> None:

@@ -10,11 +10,15 @@ import yaml
 from rapport import dbt
 from rapport.audiences.segments import segment_file, segment_names
 from rapport.settings import Settings
+from rapport.web.database import figures
+from rapport.web.pages.segments.made import sql_of
+from rapport.web.pages.segments.sizes import Segment
 
 
 @dataclass(frozen=True)
 class Sql:
-    """`written` is the file, with thresholds by name; `run` is the view, with their values."""
+    """`written` is the text of `file`, with thresholds by name, or what a definition would be as one; `run` is
+    the view, with the thresholds' values."""
 
     file: str | None
     written: str | None
@@ -22,19 +26,22 @@ class Sql:
     thresholds: dict[str, Any] = field(default_factory=dict)
 
 
-def read_sql(settings: Settings, connection: psycopg.Connection, segment: str) -> Sql:
-    """The segment's SQL; of a name that is no file's, only what the database has."""
+def read_sql(settings: Settings, connection: psycopg.Connection, segment: Segment) -> Sql:
+    """The segment's SQL; of one that is neither a file nor made in the pages only what the database has."""
+    if segment.made is not None:
+        with figures(settings) as of_columns:
+            return Sql(None, sql_of(of_columns, segment.name), None)
     row = connection.execute(
         """
         select pg_get_viewdef(oid, true) from pg_class
         where relnamespace = 'segments'::regnamespace and relkind = 'v' and relname = %s
         """,
-        [segment],
+        [segment.name],
     ).fetchone()
     view = row[0].strip() if row is not None else None
-    if segment not in segment_names(settings.dbt_project):
+    if segment.name not in segment_names(settings.dbt_project):
         return Sql(None, None, view)
-    file = segment_file(segment)
+    file = segment_file(segment.name)
     written = (settings.dbt_project.parent / file).read_text().strip()
     return Sql(str(file), written, view, _thresholds(settings, written))
 

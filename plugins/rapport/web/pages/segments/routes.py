@@ -54,7 +54,7 @@ def segment(request: Request, who: Viewer, name: str) -> HTMLResponse:
             entered=people.moves(connection, who, name, kind="entered").people[:RECENT],
             left=people.moves(connection, who, name, kind="left").people[:RECENT],
             profile=profile.read_profile(connection, name),
-            sql=definition.read_sql(settings, connection, name),
+            sql=definition.read_sql(settings, connection, found),
             may_download=who.may(Role.MARKETER),
         )
 

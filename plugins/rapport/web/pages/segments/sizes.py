@@ -4,8 +4,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import psycopg
+
+from rapport.web.pages.segments.made import Made, read_made
 
 LIST_DAYS = 31
 TREND_DAYS = 92
@@ -33,7 +36,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Segment:
-    """A segment and the last size of each day, the oldest first; `description` is in words.
+    """A segment and the last size of each day, the oldest first; `description` says in words who is in.
 
     `is_counted` says whether the newest run counted it: one that was removed keeps its last size.
     """
@@ -42,6 +45,7 @@ class Segment:
     description: str | None
     sizes: Sequence[Size]
     is_counted: bool
+    made: Made | None = None
 
     @property
     def title(self) -> str:
@@ -86,7 +90,11 @@ class Segment:
 
     def freshness(self, now: datetime) -> tuple[str, str]:
         """(word, tone of its tag) by how long ago the last size was counted."""
-        if self.now is None or not self.is_counted:
+        if self.made is not None and self.made.held_because is not None:
+            return "held", "bad"
+        if self.now is None:
+            return "not counted yet", ""
+        if not self.is_counted:
             return "not in the last run", "bad"
         age = now - self.now.as_of
         if age <= FRESH_FOR:
@@ -97,21 +105,20 @@ class Segment:
 def read_segments(connection: psycopg.Connection) -> list[Segment]:
     """All segments that the newest run counted or that have a view, by name."""
     sizes = _sizes(connection, LIST_DAYS, None)
-    views = _views(connection)
+    known = _Known(_views(connection), read_made(connection))
     newest = max((found[-1].as_of for found in sizes.values()), default=None)
-    return [
-        _segment(name, sizes.get(name, []), views, newest) for name in sorted(sizes.keys() | views.keys())
-    ]
+    names = sizes.keys() | known.views.keys() | known.made.keys()
+    return [known.segment(name, sizes.get(name, []), newest) for name in sorted(names)]
 
 
 def read_segment(connection: psycopg.Connection, name: str) -> Segment | None:
     """One segment with a longer trend; None where there never was one of that name."""
-    views = _views(connection)
+    known = _Known(_views(connection), read_made(connection))
     found = _sizes(connection, TREND_DAYS, name).get(name, [])
-    if not found and name not in views:
+    if not found and name not in known.views and name not in known.made:
         return None
     row = connection.execute("select max(as_of) from segments.sizes").fetchone()
-    return _segment(name, found, views, row[0] if row is not None else None)
+    return known.segment(name, found, row[0] if row is not None else None)
 
 
 def customers(connection: psycopg.Connection, segment: str) -> int | None:
@@ -126,13 +133,17 @@ def customers(connection: psycopg.Connection, segment: str) -> int | None:
     return row[0] if row is not None else None
 
 
-def _segment(
-    name: str, sizes: Sequence[Size], views: dict[str, str | None], newest: datetime | None
-) -> Segment:
-    is_counted = bool(sizes) and sizes[-1].as_of == newest
-    comment = views.get(name)
-    description = re.sub(r" \([a-z]+(_[a-z]+)+\)", "", comment) if comment else None  # names of thresholds
-    return Segment(name, description, sizes, is_counted)
+class _Known(NamedTuple):
+    """What segments are described as, counted or not."""
+
+    views: dict[str, str | None]
+    made: dict[str, Made]
+
+    def segment(self, name: str, sizes: Sequence[Size], newest: datetime | None) -> Segment:
+        made = self.made.get(name)
+        # A description names the thresholds behind its numbers; the definition has these with their values.
+        description = made.words if made else re.sub(r" \([a-z]+(_[a-z]+)+\)", "", self.views.get(name) or "")
+        return Segment(name, description or None, sizes, bool(sizes) and sizes[-1].as_of == newest, made)
 
 
 def _sizes(connection: psycopg.Connection, days: int, segment: str | None) -> dict[str, list[Size]]:
