@@ -32,7 +32,11 @@ class Answer:
 
     status: int
     headers: dict[str, str]
-    text: str
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        return self.content.decode()
 
 
 @dataclass(frozen=True)
@@ -94,9 +98,9 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedire
 def _answer(request: urllib.request.Request) -> Answer:
     try:
         with _OPENER.open(request, timeout=30) as response:
-            return Answer(response.status, dict(response.headers), response.read().decode())
+            return Answer(response.status, dict(response.headers), response.read())
     except urllib.error.HTTPError as error:
-        return Answer(error.code, dict(error.headers), error.read().decode())
+        return Answer(error.code, dict(error.headers), error.read())
 
 
 def starting(postgres: EmbeddedPostgres, warehouse_url: str, home: Path) -> Iterator[Pages]:
@@ -156,3 +160,4 @@ def _end(server: "subprocess.Popen[bytes]") -> None:
         server.wait(20)
     except subprocess.TimeoutExpired:
         server.kill()
+        server.wait()

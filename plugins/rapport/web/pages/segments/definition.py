@@ -17,8 +17,10 @@ from rapport.web.pages.segments.sizes import Segment
 
 @dataclass(frozen=True)
 class Sql:
-    """`written` is the text of `file`, with thresholds by name, or what a definition would be as one; `run` is
-    the view, with the thresholds' values."""
+    """`written` is the text of `file`, with thresholds by name, or what a definition would be as one.
+
+    `run` is the view, with the thresholds' values.
+    """
 
     file: str | None
     written: str | None
