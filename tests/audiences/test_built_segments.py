@@ -4,8 +4,8 @@ from typing import Any
 
 import psycopg
 import pytest
-import small_shop
 
+from audiences import hand_made_shop
 from rapport import ledger
 from rapport.audiences import built_segments, stored_definitions
 from rapport.audiences.definition import Definition, read_definition
@@ -16,7 +16,7 @@ from rapport.errors import DefinitionRefused
 
 @pytest.fixture
 def shop(warehouse_url: str) -> str:
-    small_shop.make(warehouse_url)
+    hand_made_shop.make(warehouse_url)
     return warehouse_url
 
 
@@ -32,7 +32,7 @@ def save(
 
 
 def build(url: str, *files: str) -> dict[str, int]:
-    run = small_shop.run(url)
+    run = hand_made_shop.run(url)
     sizes = record_memberships(url, run, files)
     ledger.close_run(url, run.run_id)
     return sizes
@@ -61,6 +61,9 @@ def test_each_run_builds_the_newest_version(shop: str) -> None:
         (2, 1, None)
     ]
     assert rows(shop, "select count(*) from segments.definitions") == [(2,)]
+    assert rows(shop, "select obj_description('segments.germans'::regclass, 'pg_class')") == [
+        ("Country is DE and at least 1 order. Made in the segment builder, version 2.",)
+    ]
 
 
 def test_one_that_cannot_be_built_is_held_with_its_members_and_the_others_are_built(shop: str) -> None:

@@ -8,13 +8,14 @@ from typing import Any
 import jinja2
 import psycopg
 import pytest
-import small_shop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small_shop import AS_OF, DROP, HOSTILE
 
+from audiences import hand_made_shop
+from audiences.hand_made_shop import AS_OF, DROP, HOSTILE
 from chosen_postgres import a_warehouse
 from rapport.audiences import estimates, stored_definitions
+from rapport.audiences.behaviours import BEHAVIOURS
 from rapport.audiences.customer_columns import (
     TESTS,
     WHO_SOMEBODY_IS,
@@ -24,7 +25,7 @@ from rapport.audiences.customer_columns import (
     read_columns,
 )
 from rapport.audiences.definition import ARGUMENTS, NARROWED_BY, Definition, read_definition
-from rapport.audiences.definition_sql import BEHAVIOURS, Range, count_query, members_query, model_text
+from rapport.audiences.definition_sql import Range, count_query, members_query, model_text
 from rapport.audiences.memberships import record_memberships
 from rapport.embedded_postgres import EmbeddedPostgres
 
@@ -58,7 +59,7 @@ KINDS: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def shop(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
     with a_warehouse(postgres, template) as url:
-        small_shop.make(url)
+        hand_made_shop.make(url)
         yield url
 
 
@@ -182,9 +183,9 @@ def test_the_count_equals_what_is_built_for_every_operator(
         definition = defined({"match": "all", "conditions": [condition]}, catalogue)
         stored_definitions.save(connection, name, definition, based_on=None, comment="", who="mia", taken=[])
         counted[name] = estimates.exact(connection, definition, catalogue, AS_OF).members
-    sizes = record_memberships(shop, small_shop.run(shop), [])
+    sizes = record_memberships(shop, hand_made_shop.run(shop), [])
     assert sizes == counted
-    assert len({*counted.values()}) == len(small_shop.PEOPLE) + 1  # none to all of them
+    assert len({*counted.values()}) == len(hand_made_shop.PEOPLE) + 1  # none to all of them
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -359,7 +360,7 @@ def test_a_sample_tells_its_error(connection: psycopg.Connection, catalogue: Cat
     exact = estimates.estimate(connection, definition, catalogue, AS_OF)
     assert exact == estimates.Estimate(5, 6)
     assert exact.is_exact
-    sampled = estimates.estimate(connection, definition, catalogue, AS_OF, exact_below=0, sample=3)
+    sampled = estimates.estimate(connection, definition, catalogue, AS_OF, exact_below=0, most=3)
     assert not sampled.is_exact
     assert sampled.share == 0.5
     assert abs(sampled.members - 5) <= sampled.error

@@ -3,7 +3,7 @@
     pre_hook="{{ forget(ref('int_changed_sessions'), ['session_id']) }}",
     indexes=[
         {'columns': ['session_id'], 'unique': true},
-        {'columns': ['customer_id']},
+        {'columns': ['customer_id', 'started_at']},
         {'columns': ['started_at']},
         {'columns': ['run_id'], 'type': 'brin'},
     ],

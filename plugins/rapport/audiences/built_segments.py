@@ -5,14 +5,15 @@ from collections.abc import Collection, Sequence
 import psycopg
 from psycopg import sql
 
-from rapport.audiences import stored_definitions
+from rapport.audiences import estimates, stored_definitions
 from rapport.audiences.customer_columns import Catalogue, mistakes_in, read_columns
 from rapport.audiences.definition import Definition, read_definition
 from rapport.audiences.definition_sql import members_query
+from rapport.audiences.definition_words import in_words
 from rapport.audiences.stored_definitions import Stored
 from rapport.ledger import Run
 
-MARK = "Made in the pages; segments.definitions says how."
+MADE_HERE = "Made in the segment builder, version"
 
 
 def put_members(connection: psycopg.Connection, run: Run, taken: Collection[str]) -> list[str]:
@@ -61,14 +62,14 @@ def _put(
         return "; ".join(fault.sentence for fault in faults)
     query, parameters = members_query(definition, catalogue, run.as_of)
     try:
-        with connection.transaction():
+        with connection.transaction(), estimates.planned_for_many(connection):
             connection.execute(
                 sql.SQL("insert into wanted select {}, * from ({}) as members").format(
                     sql.Literal(stored.name), query
                 ),
                 parameters,
             )
-            _make_view(connection, stored.name)
+            _make_view(connection, stored, in_words(definition))
     except (psycopg.ProgrammingError, psycopg.DataError) as error:
         return str(error).splitlines()[0]
     return None
@@ -96,23 +97,25 @@ def _keep_members(connection: psycopg.Connection, name: str) -> None:
     )
 
 
-def _make_view(connection: psycopg.Connection, name: str) -> None:
-    """The view that every segment has, for campaigns' mails and for whoever asks in SQL."""
-    view = sql.Identifier("segments", name)
-    existing = connection.execute(
-        "select obj_description(to_regclass(%s)), to_regclass(%s) is not null",
-        [view.as_string(connection), view.as_string(connection)],
+def _make_view(connection: psycopg.Connection, stored: Stored, words: str) -> None:
+    """The view that every segment has, for campaigns' mails and whoever asks in SQL; its comment says how.
+
+    One that is there is left in place: to replace it would wait for whoever reads it.
+    """
+    view = sql.Identifier("segments", stored.name)
+    name = view.as_string(connection)
+    row = connection.execute(
+        "select obj_description(to_regclass(%s), 'pg_class') like '%%' || %s || '%%'", [name, MADE_HERE]
     ).fetchone()
-    if existing == (MARK, True):
-        return
-    for statement in (
-        "drop view if exists {view}",
-        "create view {view} as select customer_id, reason from segments.members where segment = {name}",
-        "comment on view {view} is {mark}",
-    ):
+    if row is None or not row[0]:
+        connection.execute(sql.SQL("drop view if exists {}").format(view))
         connection.execute(
-            sql.SQL(statement).format(view=view, name=sql.Literal(name), mark=sql.Literal(MARK))
+            sql.SQL(
+                "create view {} as select customer_id, reason from segments.members where segment = {}"
+            ).format(view, sql.Literal(stored.name))
         )
+    comment = f"{words[0].upper()}{words[1:]}. {MADE_HERE} {stored.version}."
+    connection.execute(sql.SQL("comment on view {} is {}").format(view, sql.Literal(comment)))
 
 
 def _drop_views(connection: psycopg.Connection, names: Sequence[str]) -> None:
@@ -123,9 +126,9 @@ def _drop_views(connection: psycopg.Connection, names: Sequence[str]) -> None:
             relnamespace = 'segments'::regnamespace
             and relkind = 'v'
             and relname = any(%s)
-            and obj_description(oid) = %s
+            and obj_description(oid, 'pg_class') like '%%' || %s || '%%'
         """,
-        [list(names), MARK],
+        [list(names), MADE_HERE],
     ).fetchall():
         connection.execute(sql.SQL("drop view {}").format(sql.Identifier("segments", name)))
 

@@ -1,5 +1,6 @@
 """A definition in words, for those who read no JSON and no SQL."""
 
+from rapport.audiences.behaviours import BEHAVIOURS, period_in_words
 from rapport.audiences.definition import (
     BehaviourCondition,
     ColumnCondition,
@@ -7,7 +8,6 @@ from rapport.audiences.definition import (
     Definition,
     Group,
 )
-from rapport.audiences.definition_sql import BEHAVIOURS, period_in_words
 
 TESTS = {
     "equals": "is",

@@ -1,16 +1,17 @@
 """The builder's routes. Nothing here writes but a version of a definition, or that one is retired."""
 
 from typing import Annotated, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import FormData
 
 from rapport.audiences import estimates, stored_definitions
+from rapport.audiences.behaviours import BEHAVIOURS
 from rapport.audiences.customer_columns import Catalogue
 from rapport.audiences.definition import ARGUMENTS, DEPTH, MOST_CONDITIONS, NARROWED_BY, read_definition
-from rapport.audiences.definition_sql import BEHAVIOURS, model_text
+from rapport.audiences.definition_sql import model_text
 from rapport.audiences.definition_words import TESTS
 from rapport.audiences.segments import segment_names
 from rapport.errors import DefinitionRefused, QueryStopped
@@ -86,11 +87,6 @@ def form(request: Request, who: Marketer, fields: Fields) -> Response:
     box = draft.of_form(fields)
     focus = draft.changed(box, str(fields.get("do", "")))
     draft.settle(box, view.catalogue)
-    link = draft.in_address(box, view.catalogue)
-    name = str(fields.get("opened") or "")
-    address = f"{request.scope.get('root_path', '')}/builder/{f'segments/{name}' if name else 'new'}"
-    if link is not None:
-        address += f"?{urlencode({'definition': link})}"
     answer = page(
         request,
         "builder/conditions.html",
@@ -100,9 +96,7 @@ def form(request: Request, who: Marketer, fields: Fields) -> Response:
         **_choices(view.catalogue),
     )
     answer.headers["HX-Trigger-After-Settle"] = "conditions"
-    if link is not None:
-        answer.headers["HX-Replace-Url"] = address
-    return answer
+    return _with_address(request, answer, fields, box, view.catalogue)
 
 
 @router.post("/estimate")
@@ -294,7 +288,7 @@ def _result(request: Request, who: Visitor, fields: FormData, *, is_exact: bool)
         except QueryStopped as error:
             sentence = str(error)
     numbers = {place: number for number, place in enumerate(draft.places(checked.box), 1)}
-    return page(
+    answer = page(
         request,
         "builder/result.html",
         who=who,
@@ -304,3 +298,17 @@ def _result(request: Request, who: Visitor, fields: FormData, *, is_exact: bool)
         view=view,
         numbers=numbers,
     )
+    return _with_address(request, answer, fields, checked.box, view.catalogue)
+
+
+def _with_address(
+    request: Request, answer: HTMLResponse, fields: FormData, box: draft.Box, catalogue: Catalogue
+) -> HTMLResponse:
+    """Have the browser's address hold the form as it is, to reload and to share; unless it is too long."""
+    link = draft.in_address(box, catalogue)
+    if link is not None:
+        name = quote(str(fields.get("opened") or ""), safe="")
+        root = request.scope.get("root_path", "")
+        place = f"segments/{name}" if name else "new"
+        answer.headers["HX-Replace-Url"] = f"{root}/builder/{place}?{urlencode({'definition': link})}"
+    return answer
