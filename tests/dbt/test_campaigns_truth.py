@@ -18,6 +18,7 @@ from rapport import warehouse
 from rapport.demo.shop import END
 from rapport.embedded_postgres import EmbeddedPostgres
 from rapport.settings import PROJECT, Settings
+from rapport.web.pages.campaigns import editions, funnel
 
 AS_OF = END + 2 * DAY
 
@@ -147,6 +148,21 @@ def test_performance_counts_what_pandas_counts(shop: Shop) -> None:
         "skipped_holdout",
         "waiting",
     } <= seen
+
+
+def test_the_funnel_of_a_page_has_every_candidate_once(shop: Shop) -> None:
+    ways = set()
+    for edition_id, messages in shop.messages.groupby("edition_id"):
+        edition = editions.find(shop.connection, edition_id)
+        assert edition is not None
+        counted = funnel.counts(shop.connection, edition)
+        ways.add(counted.is_live)
+        states = messages.state.value_counts()
+        bars = {bar.label: bar.count for bar in funnel.funnel(counted, "order") if bar.kind == "stage"}
+        assert bars["Candidates"] == len(messages)
+        assert bars["Planned mails"] == len(messages) - states.get("skipped", 0)
+        assert bars["Sent"] == states.get("accepted", 0)
+    assert ways == {True, False}
 
 
 def test_lift_sums_what_pandas_sums(shop: Shop) -> None:

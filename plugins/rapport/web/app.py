@@ -13,7 +13,8 @@ from starlette.exceptions import HTTPException
 from rapport.errors import RapportError
 from rapport.settings import Settings
 from rapport.web import access, forms
-from rapport.web.pages import builder, campaigns, segments, today
+from rapport.web.pages import builder, segments, today
+from rapport.web.pages.campaigns import routes as campaigns
 from rapport.web.pages.experience import routes as experience
 from rapport.web.pages.revenue import routes as revenue
 from rapport.web.rendering import page

@@ -23,3 +23,10 @@ document.addEventListener("submit", (event) => {
   const question = event.target.dataset.ask;
   if (question && !window.confirm(question)) event.preventDefault();
 });
+
+// A part that cannot be loaded says so in its place.
+for (const failure of ["htmx:responseError", "htmx:sendError"]) {
+  document.addEventListener(failure, (event) => {
+    event.detail.target.textContent = "This could not be loaded. Load the page again; if it stays so, tell whoever runs Rapport.";
+  });
+}

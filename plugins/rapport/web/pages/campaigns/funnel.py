@@ -15,6 +15,8 @@ from rapport.campaigns.overview import EditionRow, find_edition
 from rapport.web.pages.campaigns.editions import Edition, is_counted
 from rapport.web.pages.campaigns.wording import GOALS, REASONS
 
+# What may have become something else since a run counted it.
+UNSETTLED = ("waiting_count", "uncertain_count", "unknown_count")
 UNSENT = ("planned", "held", "awaiting_approval", "approved", "cancelled")
 
 
@@ -70,7 +72,7 @@ def counts(connection: psycopg.Connection, edition: Edition) -> Counts:
             cancelled=0 if waits else planned,
         )
     ran = _as_a_run_counted(connection, edition.edition_id)
-    if ran is not None and ran["edition_state"] in ("done", "cancelled") and not ran["waiting_count"]:
+    if ran is not None and ran["edition_state"] in ("done", "cancelled") and not any(map(ran.get, UNSETTLED)):
         return _counted(ran)
     return _live(find_edition(connection, edition.edition_id), ran)
 
@@ -100,7 +102,8 @@ def funnel(counted: Counts, goal: str | None) -> list[Bar]:
     if counted.clicked is not None:
         drawing.stage("Clicked by a person", counted.clicked, "machines that open links are left out")
     if counted.converted is not None:
-        drawing.stage(GOALS[goal or "order"], counted.converted, "of those sent; many would have anyway")
+        label = GOALS[goal or "order"]
+        drawing.stage(label, counted.converted, "of those sent; many would have anyway", of=counted.sent)
     return drawing.bars
 
 
@@ -111,8 +114,9 @@ class _Drawing:
         self._stage = candidates
         self._left = candidates
 
-    def stage(self, label: str, count: int, note: str = "") -> None:
-        of_stage = count / self._stage if self.bars and self._stage else None
+    def stage(self, label: str, count: int, note: str = "", of: int | None = None) -> None:
+        before = self._stage if of is None else of
+        of_stage = count / before if self.bars and before else None
         self.bars.append(Bar("stage", label, count, 0.0, count / self._all, of_stage, note))
         self._stage = self._left = count
 

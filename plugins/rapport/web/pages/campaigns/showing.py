@@ -186,6 +186,7 @@ def campaign_page(
         everything=everything,
         can_resume=pause is not None or any(_stopped_sending(one) for one in opened),
         write_duration=write_duration,
+        schedule_in_words=wording.schedule_in_words,
         goals=wording.GOALS,
         held_because=wording.held_because,
         may_decide=who.may(Role.MARKETER),

@@ -50,6 +50,24 @@ _CANCELLED = {
 }
 
 
+_DAYS = ("Sundays", "Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
+
+
+def schedule_in_words(cron: str) -> str | None:
+    """`0 8 * * 2` → on Tuesdays at 08:00; None for a line that is less plain than that."""
+    minute, hour, day, month, weekday = cron.split()
+    if not (minute.isdecimal() and hour.isdecimal() and month == "*"):
+        return None
+    at = f"at {int(hour):02}:{int(minute):02}"
+    if day == "*" and weekday == "*":
+        return f"every day {at}"
+    if day == "*" and all(one.isdecimal() for one in weekday.split(",")):
+        return f"on {', '.join(_DAYS[int(one)] for one in weekday.split(','))} {at}"
+    if weekday == "*" and day.isdecimal():
+        return f"on day {day} of each month {at}"
+    return None
+
+
 def held_because(reason: str | None) -> str:
     """The reason of a held edition, or of a pause, as a sentence; a person's own words stay as they are."""
     word, _, rest = (reason or "").partition(": ")
