@@ -13,6 +13,7 @@ import typer
 
 from rapport import terminal
 from rapport.audiences.commands import erase, suppressions_app
+from rapport.audiences.segment_commands import segments_app
 from rapport.campaigns.commands import campaign_app, vouchers_app
 from rapport.clock import parse_moment
 from rapport.delivery.commands import delivery_app
@@ -39,6 +40,7 @@ app.add_typer(held_app, name="held")
 app.add_typer(rejected_app, name="rejected")
 app.add_typer(identity_app, name="identity")
 app.add_typer(suppressions_app, name="suppressions")
+app.add_typer(segments_app, name="segments")
 
 AsOf = Annotated[
     str | None,

@@ -279,3 +279,19 @@ def test_a_paused_campaigns_new_edition_is_paused(shop: SmallShop) -> None:
     shop.execute("insert into activation.pauses (campaign, paused_by) values ('weekly', 'anna')")
     shop.add("anna")
     assert [edition.state for edition in shop.plan()] == ["paused"]
+
+
+def test_a_defined_segment_that_could_not_be_built_holds_the_campaigns_that_name_it(shop: SmallShop) -> None:
+    crowd(shop, 3)
+    run = shop.run()
+    shop.execute(
+        "insert into segments.definition_builds values ('active', 3, %s, %s, 3, 'its column is gone')",
+        run.run_id,
+        run.as_of,
+    )
+    (edition,) = shop.plan(run=run)
+    assert edition.state == "held"
+    assert edition.state_reason == "segment_held: segment active is held: its column is gone"
+    shop.execute("update segments.definition_builds set held_because = null")
+    (edition,) = shop.plan(run=run)
+    assert edition.state == "approved"

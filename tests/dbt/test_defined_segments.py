@@ -142,7 +142,7 @@ def test_dbt_builds_the_same_members_from_the_sql(
         model_text(definition, catalogue, HOSTILE[0])
     )
     settings = _WithProject(tmp_path / "home", PROJECT / "config", built_shop.url, None, None)
-    run = ledger.newest_view(connection)
+    run = ledger.newest_run(connection)
     assert run is not None
     assert dbt.command(settings, built_shop.url, run, ["run", "--select", "from_the_builder"])
     try:

@@ -154,6 +154,12 @@ def test_what_is_not_finished_stays_as_it_was_typed(shop: Pages) -> None:
     assert rows(shop, "select from segments.definitions where name = 'later'") == []
 
 
+def test_a_column_that_is_gone_is_said_and_can_be_chosen_anew(shop: Pages) -> None:
+    form = {"c-match": "all", **column("0", "shoe_size", "at_least", value="44")}
+    assert "condition 1: shoe_size is gone from the customer view" in words_in(post(shop, "/estimate", form))
+    assert "shoe_size (gone)" in post(shop, "/form", form).text
+
+
 def test_names_of_files_are_taken(shop: Pages) -> None:
     form = {"c-match": "all", **column("0", "country", "known")}
     assert "models/segments/loyal.sql is a segment already" in words_in(

@@ -88,9 +88,13 @@ class Column:
 
     @property
     def label(self) -> str:
-        """The name as people say it."""
-        name = self.name.removesuffix("_at")
-        return _SPELLED.get(name, name.replace("_", " ").replace("email", "e-mail"))
+        return label_of(self.name)
+
+
+def label_of(column: str) -> str:
+    """The name of a column as people say it."""
+    name = column.removesuffix("_at")
+    return _SPELLED.get(name, name.replace("_", " ").replace("email", "e-mail"))
 
 
 @dataclass(frozen=True)

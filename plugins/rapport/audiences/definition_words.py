@@ -1,6 +1,7 @@
 """A definition in words, for those who read no JSON and no SQL."""
 
 from rapport.audiences.behaviours import BEHAVIOURS, period_in_words
+from rapport.audiences.customer_columns import label_of
 from rapport.audiences.definition import (
     BehaviourCondition,
     ColumnCondition,
@@ -63,7 +64,7 @@ def _words(condition: Condition) -> str:
 
 
 def _column(condition: ColumnCondition) -> str:
-    name = condition.column.removesuffix("_at").replace("_", " ")
+    name = label_of(condition.column)
     if condition.days is not None:
         given = f" {condition.days} {'day' if condition.days == 1 else 'days'}"
     elif condition.values is not None:

@@ -9,6 +9,7 @@ import psycopg
 
 from rapport import ledger, warehouse
 from rapport.audiences import stored_definitions
+from rapport.audiences.behaviours import BEHAVIOURS
 from rapport.audiences.customer_columns import Catalogue, mistakes_in, read_catalogue
 from rapport.audiences.definition import Definition, Mistake, read_definition
 from rapport.audiences.definition_words import in_words
@@ -69,14 +70,18 @@ def read_view(settings: Settings, who: Visitor) -> View | None:
 def check(box: draft.Box, catalogue: Catalogue) -> Checked:
     """What a draft means; its mistakes are told of where their condition is."""
     mistakes: dict[draft.Place, list[str]] = {}
-    empty = [place for place in draft.places(box) if not _row_at(box, place).what.partition(":")[2]]
-    for place in empty:
-        mistakes[place] = ["choose what to ask about"]
+    for place in draft.places(box):
+        kind, _, name = _row_at(box, place).what.partition(":")
+        if not name:
+            mistakes[place] = ["choose what to ask about"]
+        elif name not in (BEHAVIOURS if kind == "did" else catalogue.columns):
+            mistakes[place] = [f"{name} is gone from the customer view; choose something else"]
+    unknown = tuple(mistakes)
     read = read_definition(draft.content_of(box, catalogue))
     found: Sequence[Mistake] = read if isinstance(read, list) else mistakes_in(read, catalogue)
     for mistake in found:
         said = mistakes.setdefault(mistake.place, [])
-        if mistake.place not in empty and mistake.sentence not in said:
+        if mistake.place not in unknown and mistake.sentence not in said:
             said.append(mistake.sentence)
     return Checked(box, read if isinstance(read, Definition) and not mistakes else None, mistakes)
 
