@@ -1,4 +1,11 @@
-{{ config(tags=['as_of']) }}
+-- The pages look people up by the beginning of a name, said either way round.
+{{ config(
+    tags=['as_of'],
+    post_hook=[
+        "create index on {{ this }} ({{ name_of('first_name', 'last_name') }}, customer_id)",
+        "create index on {{ this }} ({{ name_of('last_name', 'first_name') }}, customer_id)",
+    ],
+) }}
 
 with addresses as (
     select * from {{ ref('int_customer_addresses') }}

@@ -60,6 +60,21 @@ def rendering(settings: Settings) -> Iterator[psycopg.Connection]:
 
 
 @contextmanager
+def evidence(settings: Settings, who: Visitor) -> Iterator[psycopg.Connection]:
+    """A transaction over what no role but the pipeline's reads: identity's rows, planning for one customer.
+
+    Only for who may see people. It may make temporary tables; whatever it does is rolled back.
+
+    Raises:
+        QueryStopped: a query took too long.
+    """
+    if not who.may(Role.MARKETER):
+        raise PermissionError(f"{who.name} may not see people")
+    with _rolled_back(settings) as connection:
+        yield connection
+
+
+@contextmanager
 def deciding(settings: Settings) -> Iterator[psycopg.Connection]:
     """A transaction in which a person's decision is written; committed at its end."""
     with warehouse.connect(warehouse.ensure(settings)) as connection:
@@ -68,12 +83,18 @@ def deciding(settings: Settings) -> Iterator[psycopg.Connection]:
 
 @contextmanager
 def _read_only(settings: Settings) -> Iterator[psycopg.Connection]:
+    with _rolled_back(settings) as connection:
+        connection.execute("set transaction read only")
+        yield connection
+
+
+@contextmanager
+def _rolled_back(settings: Settings) -> Iterator[psycopg.Connection]:
     try:
         with (
             warehouse.connect(warehouse.ensure(settings)) as connection,
             connection.transaction(force_rollback=True),
         ):
-            connection.execute("set transaction read only")
             connection.execute(sql.SQL("set local statement_timeout = {}").format(sql.Literal(PATIENCE)))
             yield connection
     except psycopg.errors.QueryCanceled:

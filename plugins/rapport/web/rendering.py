@@ -37,6 +37,7 @@ class Entry:
 NAVIGATION = (
     Entry("/", "Today"),
     Entry("/campaigns", "Campaigns"),
+    Entry("/customers", "Customers"),
     Entry("/segments", "Segments"),
     Entry("/experience", "Experience and service"),
     Entry("/revenue", "Revenue"),

@@ -1,0 +1,3 @@
+{% macro name_of(first, second) -%}
+    (lower(btrim(coalesce({{ first }}, '') || ' ' || coalesce({{ second }}, ''))) collate "C")
+{%- endmacro %}

@@ -1,0 +1,4 @@
+select
+    email,
+    normal_form
+from {{ source('identity', 'email_forms') }}
