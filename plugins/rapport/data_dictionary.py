@@ -6,6 +6,7 @@
 import json
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ def undescribed() -> list[str]:
     return sorted(missing)
 
 
+@cache
 def _manifest() -> dict[str, Any]:
     settings = Settings.from_environment()
     with tempfile.TemporaryDirectory() as folder:

@@ -165,11 +165,11 @@ def test_the_models_unit_tests_pass(installation: Installation, first: Demo) -> 
 
 
 def test_a_developer_builds_models_in_schemas_of_their_own(installation: Installation, first: Demo) -> None:
-    done = installation.rapport("dbt", "build", "--target", "dev", "--select", "+customers")
+    done = installation.rapport("dbt", "build", "--target", "dev", "--select", "+orders")
     assert done.returncode == 0, done.stdout[-4000:]
     with installation.connect() as connection:
         count = connection.execute(
-            "select (select count(*) from dev_marts.customers) = (select count(*) from marts.customers)"
+            "select (select count(*) from dev_marts.orders) = (select count(*) from marts.orders)"
         ).fetchone()
     assert count == (True,)
 

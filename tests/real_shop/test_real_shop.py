@@ -262,16 +262,19 @@ def test_every_campaign_plans_its_audience_and_sends_nothing(
     assert december.mails == []
 
 
+@pytest.mark.long
 def test_june_has_the_tickets_of_june(june: Seen, log: pd.DataFrame):
     assert june.tickets == expected_tickets(log[log["at"] < JUNE])
     assert (june.tickets["tickets"], june.tickets["open_tickets"]) == (24_344, 1_205)
 
 
+@pytest.mark.long
 def test_going_back_to_june_reads_no_file_again(june: Seen):
     steps = june.status["steps"]
     assert {step["rows_loaded"] for step in steps if step["rows_read"] is not None} == {0}
 
 
+@pytest.mark.long
 def test_a_customer_keeps_their_id_through_the_rebuild(december: Seen, june: Seen):
     lines = raw_files.read_order_lines(JUNE)
     assert set(june.customers.index) == set(lines["customer"]) - {""}
