@@ -1,9 +1,5 @@
-{% macro forget(changed, key, owner=none, remember={}) -%}
+{% macro forget(changed, key, owner=none, remember={}, is_probed=false) -%}
     {%- if is_incremental() -%}
-    select set_config('enable_nestloop', 'off', true)
-    from {{ changed }}
-    having count(*) > 1000;
-
     with gone as (
         delete from {{ this }} as facts using {{ changed }} as changed
         where
@@ -29,6 +25,13 @@
     on conflict do nothing
     {%- else -%}
     select count(*) from gone
+    {%- endif -%}
+    {%- if not is_probed -%}
+    ;
+
+    select set_config('enable_nestloop', 'off', true)
+    from {{ changed }}
+    having count(*) > 1000
     {%- endif -%}
     {%- endif -%}
 {%- endmacro %}

@@ -5,22 +5,11 @@ with orders as (
     where ordered_at >= {{ before_as_of(days=var('affinity_days')) }}
 ),
 
-lines as (
-    select * from {{ ref('int_order_lines_identified') }}
-    where
-        quantity > 0
-        and product_id is not null
-        and (line_kind = 'product' or line_kind is null)
-),
-
-products_of_orders as (
-    select
-        orders.source,
-        orders.order_id,
-        array_agg(distinct lines.product_id) as product_ids
+baskets_of_orders as (
+    select baskets.*
     from orders
-    inner join lines on orders.source = lines.source and orders.order_id = lines.order_id
-    group by orders.source, orders.order_id
+    inner join {{ ref('int_order_baskets') }} as baskets
+        on orders.source = baskets.source and orders.order_id = baskets.order_id
 ),
 
 -- The square of a wholesaler's order would cost more than all others and say less.
@@ -30,7 +19,7 @@ basket_items as (
         basket.order_id,
         item.product_id,
         count(*) over (partition by basket.source, item.product_id) as product_order_count
-    from products_of_orders as basket
+    from baskets_of_orders as basket
     cross join lateral unnest(basket.product_ids) as item (product_id)
     where cardinality(basket.product_ids) <= {{ var('affinity_max_products') }}
 ),

@@ -2,10 +2,31 @@ with tickets as (
     select * from {{ ref('int_changed_tickets') }}
 ),
 
-first_contacts as (
+judged as (
     select * from {{ ref('int_ticket_first_contacts') }}
     where {{ written_since() }}
+),
+
+{% if var('since_run_id') is none -%}
+judged_otherwise as (
+    select
+        source,
+        ticket_id
+    from judged
+    where false
 )
+{%- else -%}
+-- All tickets of a changed customer are judged again; few are judged otherwise than their days say.
+judged_otherwise as (
+    select
+        judged.source,
+        judged.ticket_id
+    from judged
+    inner join {{ previous('int_ticket_days') }} as days
+        on judged.source = days.source and judged.ticket_id = days.ticket_id
+    where days.is_resolved and days.is_first_contact_kept is distinct from judged.is_kept
+)
+{%- endif %}
 
 select
     source,
@@ -15,4 +36,4 @@ union
 select
     source,
     ticket_id
-from first_contacts
+from judged_otherwise

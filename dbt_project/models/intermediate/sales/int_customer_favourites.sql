@@ -1,6 +1,6 @@
 {{ config(
     materialized='incremental',
-    pre_hook="{{ forget(ref('int_changed_customers'), ['customer_id']) }}",
+    pre_hook="{{ forget(ref('int_changed_customers'), ['customer_id'], is_probed=true) }}",
     indexes=[{'columns': ['customer_id'], 'unique': true}],
 ) }}
 

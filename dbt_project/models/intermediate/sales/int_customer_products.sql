@@ -1,6 +1,6 @@
 {{ config(
     materialized='incremental',
-    pre_hook="{{ forget(ref('int_changed_customer_products'), ['customer_id', 'source', 'product_key']) }}",
+    pre_hook="{{ forget(ref('int_changed_customer_products'), ['customer_id', 'source', 'product_key'], is_probed=true) }}",
     indexes=[{'columns': ['customer_id', 'product_key']}],
 ) }}
 

@@ -1,6 +1,6 @@
 {{ config(
     materialized='incremental',
-    pre_hook="{{ forget(ref('int_changed_product_months'), ['source', 'product_id', 'month']) }}",
+    pre_hook="{{ forget(ref('int_changed_product_months'), ['source', 'product_id', 'month'], is_probed=true) }}",
     indexes=[{'columns': ['product_id', 'month']}],
 ) }}
 

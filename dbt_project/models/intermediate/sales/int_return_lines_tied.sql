@@ -3,10 +3,10 @@
     pre_hook=[
         "{{ forget(ref('int_changed_customer_products'), ['customer_id', 'source', 'product_id'], remember={
             'return': ['source', 'return_key', 'order_id', 'tied_order_id'],
-        }) }}",
+        }, is_probed=true) }}",
         "{{ forget(ref('int_changed_orders'), ['source', 'order_id'], remember={
             'return': ['source', 'return_key', 'order_id', 'tied_order_id'],
-        }) }}",
+        }, is_probed=true) }}",
     ],
     indexes=[
         {'columns': ['return_key', 'source'], 'unique': true},

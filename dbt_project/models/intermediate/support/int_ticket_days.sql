@@ -110,7 +110,8 @@ steps as (
     from tickets
 ),
 
-summed as (
+-- Estimated at one row, it would be computed again for each ticket.
+summed as materialized (
     select
         source,
         ticket_id,
