@@ -104,7 +104,7 @@ def _follow_identifiers(connection: psycopg.Connection, run_id: int) -> None:
 
 
 def _find_heirs(connection: psycopg.Connection, run_id: int) -> None:
-    connection.execute(
+    heirless = connection.execute(
         """
         create temp table heirless on commit drop as
         select customers.customer_id as old_customer_id, moved.old_customer_id as last_customer_id
@@ -117,7 +117,11 @@ def _find_heirs(connection: psycopg.Connection, run_id: int) -> None:
         inner join identity.merges using (kind, source, value)
         where moved.new_customer_id is null
         """
-    )
+    ).rowcount
+    # Most runs leave nobody without an heir, and the planner would read every identifier to see it.
+    if not heirless:
+        return
+    connection.execute("analyze heirless")
     connection.execute(
         """
         with candidates as (

@@ -311,12 +311,20 @@ def _origins(connection: psycopg.Connection, known: pa.Table) -> pa.Table:
         f"""
         select {columns}
         from whole_customers
-        inner join identity.customers on whole_customers.customer_id = customers.customer_id
-        inner join identity.identifiers
-            on
-                customers.kind = identifiers.kind
-                and customers.source = identifiers.source
-                and customers.value = identifiers.value
+        -- Limits keep the planner, which expects two rows of this join, from reading both tables whole.
+        cross join lateral (
+            select kind, source, value from identity.customers
+            where customers.customer_id = whole_customers.customer_id
+            limit 1
+        ) as named
+        cross join lateral (
+            select * from identity.identifiers
+            where
+                identifiers.kind = named.kind
+                and identifiers.source = named.source
+                and identifiers.value = named.value
+            limit 1
+        ) as identifiers
         """,
         _KNOWN,
     )
