@@ -49,6 +49,11 @@ def hold_back_last_day(connection: psycopg.Connection) -> None:
             "delete from raw.{stream} where {is_later}",
         ):
             connection.execute(sql.SQL(statement).format(**names))
+    # What is loaded lies at the end of a table, and not in holes that only this has left.
+    connection.commit()
+    connection.autocommit = True
+    for stream in STREAMS.values():
+        connection.execute(sql.SQL("vacuum full raw.{}").format(sql.Identifier(stream.name)))
     connection.execute("update ops.load_batches set latest_time = %s", [LAST_DAY - timedelta(seconds=1)])
 
 

@@ -52,6 +52,8 @@ def make_months(connection: psycopg.Connection, months: Iterable[date]) -> None:
         for statement in (
             "create table {table} (like {parent} including defaults including indexes)",
             "alter table {table} add primary key (source, row_key, revision)",
+            # See the migration 0004: MANY_BATCHES.
+            "alter table {table} alter column batch_id set (n_distinct = -0.0005)",
             """
             with moved as (
                 delete from {others} where occurred_at >= {since} and occurred_at < {until} returning *

@@ -100,6 +100,13 @@ comment on table raw.web_events is
 comment on table raw.web_events_other is 'Events of months that have too few for a partition of their own.';
 """
 
+# After a big first load and a few nights the planner takes a night's batch for a third of the table and reads
+# it whole, all history, for every question about what is new.
+MANY_BATCHES = "alter table raw.{table} alter column batch_id set (n_distinct = -0.0005)"
+MANY_BATCHES_OF_MONTHS = (
+    "alter table raw.web_events alter column batch_id set (n_distinct_inherited = -0.0005)"
+)
+
 GUARDS = """
 alter table ops.load_batches
     add column state text not null default 'loaded' check (state in ('loaded', 'held', 'dropped')),
@@ -191,6 +198,8 @@ def upgrade() -> None:
     op.execute(REREADING)
     for table in RAW_TABLES:
         op.execute(RAW.format(table=table))
+        op.execute(MANY_BATCHES.format(table=table))
     op.execute(MONTHS)
+    op.execute(MANY_BATCHES_OF_MONTHS)
     for table, key in RECORD_KEYS.items():
         op.execute(f"create index {table}_{key} on raw.{table} (source, {key})")
