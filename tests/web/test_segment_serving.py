@@ -5,13 +5,13 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import psycopg
 import pytest
 
 from rapport.web.pages.segments import downloads
-from web.served_pages import Pages
+from web.served_pages import Answer, Pages
 from web.shown_segments import id_of, make_segments
 
 BIG = 60_000
@@ -104,9 +104,22 @@ def test_a_marketer_finds_members_and_goes_on_from_a_shared_link(served: Pages) 
     second = served.get(link, "mia").text
     assert f"/rapport/customers/{id_of(60)}" in second
     assert f"/rapport/customers/{id_of(61)}" not in second
-    found = served.get("/rapport/segments/loyal/members?q=%3Cscript%3E", "mia").text
-    assert "<script>" not in found
-    assert "&lt;script&gt;" in found
+
+
+def test_a_search_comes_in_a_form_of_our_own_and_is_written_as_it_was_typed(served: Pages) -> None:
+    def searched(who: str, q: str, **fields: str) -> Answer:
+        form = urlencode({"form_token": served.form_token(who), "q": q, **fields}).encode()
+        return served.send("POST", "/rapport/segments/loyal/members", who, form)
+
+    found = searched("mia", "anna müller 104").text
+    assert f"/rapport/customers/{id_of(104)}" in found
+    assert f"/rapport/customers/{id_of(100)}" not in found
+    hostile = searched("mia", "<script>").text
+    assert "<script>" not in hostile
+    assert "&lt;script&gt;" in hostile
+    assert searched("vera", "anna").status == 403
+    assert searched("mia", "anna", form_token="x").status == 403
+    assert searched("mia", " ").status == 303
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])

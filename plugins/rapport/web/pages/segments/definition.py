@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import psycopg
@@ -13,6 +14,8 @@ from rapport.settings import Settings
 from rapport.web.database import figures
 from rapport.web.pages.segments.made import sql_of
 from rapport.web.pages.segments.sizes import Segment
+
+PARAMETER_FILES = ("customer_view.yml", "service.yml")
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,14 @@ def read_sql(settings: Settings, connection: psycopg.Connection, segment: Segmen
 
 def _thresholds(settings: Settings, written: str) -> dict[str, Any]:
     """The numbers that the SQL names, as the team has set them."""
-    defaults = yaml.safe_load((settings.dbt_project / "dbt_project.yml").read_text())["vars"]
-    values = {**defaults, **dbt.parameters(settings)}
+    files = (settings.dbt_project / "dbt_project.yml", *(settings.config / name for name in PARAMETER_FILES))
+    values = _parameters(settings, tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files))
     names = dict.fromkeys(re.findall(r"var\(['\"](\w+)['\"]\)", written))
     return {name: values[name] for name in names if name in values}
+
+
+@lru_cache(maxsize=8)
+def _parameters(settings: Settings, _changed: tuple[int, ...]) -> dict[str, Any]:
+    """Read again only where a file changed: YAML takes as long to read as all else of the page together."""
+    defaults = yaml.safe_load((settings.dbt_project / "dbt_project.yml").read_text())["vars"]
+    return {**defaults, **dbt.parameters(settings)}

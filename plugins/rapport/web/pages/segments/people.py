@@ -1,54 +1,71 @@
-"""Who is in a segment and who came and went: a page of them at a time, the newest first.
+"""Who is in a segment and who came and went, a page of them at a time.
 
 Marketers read on from a customer. Viewers are not told who anybody is, not even the customer's id, which
 can be computed from an address: they read the first rows by number.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import class_row
 
 from rapport.web.visitors import Role, Visitor
 
 ROWS = 50
 VIEWERS_SEE = 1000
-MOVES = ("entered", "left")
 
-PERSONAL_UNSEEN = "null as customer_id, null as first_name, null as last_name, null as email"
-_NAME = """
-    (lower(btrim(coalesce({}, '') || ' ' || coalesce({}, ''))) collate "C") like {}
-"""
+Move = Literal["entered", "left"]
+MOVES: tuple[Move, ...] = ("entered", "left")
+
+# The columns of `Customer`, for who may see people and for who may not.
+_COLUMNS = "country, lifecycle_stage, order_count, net_revenue, reporting_currency, last_order_at"
+_SEEN_BY_MARKETERS = f"select customer_id, {_COLUMNS}, first_name, last_name, email from marts.customers"
+_SEEN_BY_VIEWERS = f"select customer_id, {_COLUMNS} from reporting.customers"
 
 
 @dataclass(frozen=True)
-class Person:
-    """A member, or somebody who entered or left; of what the visitor may not see, None."""
+class Customer:
+    """What a list tells of somebody; of what the visitor may not see, and of who is no customer now, None."""
 
-    at: datetime
-    move: str
-    reason: str
-    since: datetime | None
-    customer_id: str | None
-    first_name: str | None
-    last_name: str | None
-    email: str | None
-    country: str | None
-    lifecycle_stage: str | None
-    order_count: int | None
-    net_revenue: Decimal | None
-    reporting_currency: str | None
-    last_order_at: datetime | None
+    country: str | None = None
+    lifecycle_stage: str | None = None
+    order_count: int | None = None
+    net_revenue: Decimal | None = None
+    reporting_currency: str | None = None
+    last_order_at: datetime | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
 
     @property
     def name(self) -> str:
         return " ".join(part for part in (self.first_name, self.last_name) if part)
+
+
+class Stay(NamedTuple):
+    """Somebody's entering or leaving; `since`: of who left, when they had entered."""
+
+    at: datetime
+    move: Move
+    customer_id: str
+    reason: str
+    since: datetime | None
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody in a list; `customer_id` is None for viewers."""
+
+    at: datetime
+    move: Move
+    reason: str
+    since: datetime | None
+    customer_id: str | None
+    customer: Customer
 
 
 @dataclass(frozen=True)
@@ -82,32 +99,32 @@ class Rows:
     is_cut: bool = False
 
 
-def members(
-    connection: psycopg.Connection, who: Visitor, segment: str, *, begins: str = "", after: str = ""
-) -> Rows:
-    """Who is in now, who entered last first; `begins` is the beginning of a name or of a customer id."""
+def members(connection: psycopg.Connection, who: Visitor, segment: str, *, after: str = "") -> Rows:
+    """Who is in now, who entered last first."""
     found = sql.SQL(
         """
+        with stays as (
+            select entered_at, customer_id, reason from segments.memberships
+            where segment = {segment} and left_at is null and {after}
+            order by entered_at desc, customer_id desc
+            limit {rows} offset {skipped}
+        )
+
         select
-            memberships.entered_at as at, 'entered' as move, members.reason, null::timestamptz as since,
-            {columns}
-        from segments.memberships
-        inner join segments.members using (segment, customer_id)
-        left join {customers} as customers using (customer_id)
-        where
-            memberships.segment = {segment}
-            and memberships.left_at is null
-            and {begins}
-            and {after}
-        order by memberships.entered_at desc, memberships.customer_id desc
+            stays.entered_at, 'entered', stays.customer_id, coalesce(members.reason, stays.reason),
+            null::timestamptz
+        from stays
+        left join segments.members
+            on members.segment = {segment} and stays.customer_id = members.customer_id
+        order by stays.entered_at desc, stays.customer_id desc
         """
     ).format(
-        **_seen_by(who, "memberships.customer_id"),
         segment=sql.Literal(segment),
-        begins=_beginning(begins) if _knows_people(who) else sql.SQL("true"),
-        after=_after(who, "memberships.entered_at, memberships.customer_id", after),
+        after=_after(who, "entered_at, customer_id", after),
+        rows=sql.Literal(ROWS + 1),
+        skipped=sql.Literal(_skipped(who, after)),
     )
-    return _page(connection, who, found, after)
+    return _page(connection, who, _stays(connection, found), after)
 
 
 def moves(
@@ -115,78 +132,62 @@ def moves(
     who: Visitor,
     segment: str,
     *,
-    kind: Literal["entered", "left"] | None = None,
+    kind: Move | None = None,
     at: datetime | None = None,
     after: str = "",
 ) -> Rows:
     """Who entered and who left, the last first: of one kind only, or as of one run only."""
+    skipped = _skipped(who, after)
     branches = [
         sql.SQL(
             """
             (
-                select
-                    memberships.{moment} as at, {move} as move, memberships.customer_id,
-                    memberships.reason, {since} as since
+                select {moment} as at, {move} as move, customer_id, reason, {since} as since
                 from segments.memberships
                 where
-                    memberships.segment = {segment}
-                    and memberships.{moment} is not null
-                    and (memberships.{moment} = {at}::timestamptz or {at}::timestamptz is null)
+                    segment = {segment}
+                    and {moment} is not null
+                    and ({moment} = {at}::timestamptz or {at}::timestamptz is null)
                     and {after}
-                order by memberships.{moment} desc, memberships.customer_id desc
+                order by {moment} desc, customer_id desc
                 limit {rows}
             )
             """
         ).format(
             moment=sql.Identifier(f"{move}_at"),
             move=sql.Literal(move),
-            since=sql.SQL("null::timestamptz" if move == "entered" else "memberships.entered_at"),
+            since=sql.SQL("null::timestamptz" if move == "entered" else "entered_at"),
             segment=sql.Literal(segment),
             at=sql.Literal(at),
-            after=_after(who, f"memberships.{move}_at, memberships.customer_id", after, move),
-            rows=sql.Literal(ROWS + 1 if _knows_people(who) else VIEWERS_SEE + 1),
+            after=_after(who, f"{move}_at, customer_id", after, move),
+            rows=sql.Literal(skipped + ROWS + 1),
         )
         for move in MOVES
         if kind in (None, move)
     ]
     found = sql.SQL(
         """
-        select moved.at, moved.move, moved.reason, moved.since, {columns}
-        from ({branches}) as moved
-        left join {customers} as customers on moved.customer_id = customers.customer_id
-        order by moved.at desc, moved.customer_id desc, moved.move desc
+        select at, move, customer_id, reason, since from ({branches}) as moved
+        order by at desc, customer_id desc, move desc
+        limit {rows} offset {skipped}
         """
-    ).format(**_seen_by(who, "moved.customer_id"), branches=sql.SQL(" union all ").join(branches))
-    return _page(connection, who, found, after)
+    ).format(
+        branches=sql.SQL(" union all ").join(branches),
+        rows=sql.Literal(ROWS + 1),
+        skipped=sql.Literal(skipped),
+    )
+    return _page(connection, who, _stays(connection, found), after)
+
+
+def customers(connection: psycopg.Connection, who: Visitor, ids: Iterable[str]) -> dict[str, Customer]:
+    """What the visitor may see of these customers, by id."""
+    seen = _SEEN_BY_MARKETERS if _knows_people(who) else _SEEN_BY_VIEWERS
+    rows = connection.execute(sql.SQL(f"{seen} where customer_id = any(%s)"), [list(ids)])
+    return {customer_id: Customer(*values) for customer_id, *values in rows}
 
 
 def _knows_people(who: Visitor) -> bool:
     return who.may(Role.MARKETER)
-
-
-def _seen_by(who: Visitor, customer_id: str) -> dict[str, sql.Composable]:
-    """The columns of `Person` from the fourth on, and the table that has them."""
-    personal = f"{customer_id}, first_name, last_name, email" if _knows_people(who) else PERSONAL_UNSEEN
-    columns = (
-        f"{personal}, country, lifecycle_stage, order_count, net_revenue, reporting_currency, last_order_at"
-    )
-    schema = "marts" if _knows_people(who) else "reporting"
-    return {"columns": sql.SQL(columns), "customers": sql.Identifier(schema, "customers")}
-
-
-def _beginning(text: str) -> sql.Composable:
-    """What is typed matches literally: a percent sign is a percent sign."""
-    text = " ".join(text.split())
-    if not text:
-        return sql.SQL("true")
-    if re.fullmatch("c_[0-9a-f]*", text):
-        return sql.SQL("memberships.customer_id >= {0} and memberships.customer_id < {0} || 'g'").format(
-            sql.Literal(text)
-        )
-    pattern = sql.Literal(re.sub(r"([\\%_])", r"\\\1", text.lower()) + "%")
-    names = (sql.Identifier("customers", name) for name in ("first_name", "last_name"))
-    first, last = names
-    return sql.SQL(f"({_NAME} or {_NAME})").format(first, last, pattern, last, first, pattern)
 
 
 def _after(who: Visitor, columns: str, after: str, *own: str) -> sql.Composable:
@@ -201,16 +202,32 @@ def _after(who: Visitor, columns: str, after: str, *own: str) -> sql.Composable:
     )
 
 
-def _page(connection: psycopg.Connection, who: Visitor, query: sql.Composed, after: str) -> Rows:
-    skipped = 0 if _knows_people(who) or not after.isdecimal() else min(int(after), VIEWERS_SEE - ROWS)
-    with connection.cursor(row_factory=class_row(Person)) as cursor:
-        found = cursor.execute(
-            query + sql.SQL(" limit {} offset {}").format(sql.Literal(ROWS + 1), sql.Literal(skipped))
-        ).fetchall()
-    people, is_more = found[:ROWS], len(found) > ROWS
+def _skipped(who: Visitor, after: str) -> int:
+    return 0 if _knows_people(who) or not after.isdecimal() else min(int(after), VIEWERS_SEE - ROWS)
+
+
+def _stays(connection: psycopg.Connection, query: sql.Composed) -> list[Stay]:
+    return [Stay(*row) for row in connection.execute(query)]
+
+
+def _page(connection: psycopg.Connection, who: Visitor, found: Sequence[Stay], after: str) -> Rows:
+    """One stay more than a page has says that there is another page."""
+    shown, is_more = found[:ROWS], len(found) > ROWS
+    known = customers(connection, who, [stay.customer_id for stay in shown])
+    people = [
+        Person(
+            at=stay.at,
+            move=stay.move,
+            reason=stay.reason,
+            since=stay.since,
+            customer_id=stay.customer_id if _knows_people(who) else None,
+            customer=known.get(stay.customer_id, Customer()),
+        )
+        for stay in shown
+    ]
     if _knows_people(who):
-        last = people[-1] if is_more else None
-        return Rows(people, str(Position(last.at, last.customer_id or "", last.move)) if last else None)
-    read = skipped + ROWS
+        last = shown[-1] if is_more else None
+        return Rows(people, str(Position(last.at, last.customer_id, last.move)) if last else None)
+    read = _skipped(who, after) + ROWS
     can_read_on = is_more and read < VIEWERS_SEE
     return Rows(people, str(read) if can_read_on else None, is_cut=is_more and not can_read_on)

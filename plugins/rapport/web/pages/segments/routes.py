@@ -1,12 +1,12 @@
 """Segments: all of them, one of them, its people, its people as a file."""
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 import psycopg
-from fastapi import APIRouter, HTTPException, Request, status
-from fastapi.responses import HTMLResponse, Response
+from fastapi import APIRouter, Form, HTTPException, Request, status
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from rapport.errors import QueryStopped
 from rapport.settings import Settings
@@ -15,10 +15,11 @@ from rapport.web.access import Marketer, Viewer
 from rapport.web.database import people as seen_by
 from rapport.web.drawing import Chart, Series
 from rapport.web.pages.segments import definition, downloads, people, profile, sizes
+from rapport.web.pages.segments.search import search
 from rapport.web.pages.segments.sizes import Segment, Size
 from rapport.web.rendering import page
 from rapport.web.streaming import Streamed
-from rapport.web.visitors import Role
+from rapport.web.visitors import Role, Visitor
 
 router = APIRouter(prefix="/segments")
 
@@ -60,22 +61,30 @@ def segment(request: Request, who: Viewer, name: str) -> HTMLResponse:
 
 
 @router.get("/{name}/members")
-def members(request: Request, who: Viewer, name: str, q: str = "", after: str = "") -> HTMLResponse:
+def members(request: Request, who: Viewer, name: str, after: str = "") -> HTMLResponse:
     """Who is in now."""
-    may_search = who.may(Role.MARKETER)
-    asked = q.strip() if may_search else ""
-    with seen_by(request.app.state.settings, who, alone=bool(asked)) as connection:
-        return page(
-            request,
-            "segments/members.html",
-            who=who,
-            segment=_known(connection, name),
-            rows=people.members(connection, who, name, begins=asked, after=after),
-            q=asked,
-            after=after,
-            may_search=may_search,
-            seen=people.VIEWERS_SEE,
+    with seen_by(request.app.state.settings, who) as connection:
+        return _members(
+            request, who, _known(connection, name), people.members(connection, who, name, after=after), after
         )
+
+
+@router.post("/{name}/members")
+def search_members(
+    request: Request,
+    who: Marketer,
+    name: str,
+    q: Annotated[str, Form(max_length=100)] = "",
+    after: Annotated[str, Form()] = "",
+) -> Response:
+    """Members by the beginning of a name: it comes in a form, because addresses end up in logs."""
+    if not q.strip():
+        root = request.scope.get("root_path", "")
+        return RedirectResponse(f"{root}/segments/{quote(name)}/members", status.HTTP_303_SEE_OTHER)
+    with seen_by(request.app.state.settings, who, alone=True) as connection:
+        segment = _known(connection, name)
+        found = search(connection, who, name, q, after=after)
+        return _members(request, who, segment, found, after, q.strip())
 
 
 @router.get("/{name}/moves")
@@ -147,6 +156,22 @@ def download(request: Request, who: Marketer, name: str, form: Literal["csv", "p
         close=extract.close,
         media_type=MEDIA_TYPES[form],
         headers={"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name + as_of)}.{form}"},
+    )
+
+
+def _members(
+    request: Request, who: Visitor, segment: Segment, rows: people.Rows, after: str, q: str = ""
+) -> HTMLResponse:
+    return page(
+        request,
+        "segments/members.html",
+        who=who,
+        segment=segment,
+        rows=rows,
+        q=q,
+        after=after,
+        may_search=who.may(Role.MARKETER),
+        seen=people.VIEWERS_SEE,
     )
 
 
