@@ -8,5 +8,9 @@ select
     source,
     ticket_id,
     began_at,
-    ended_at
+    ended_at,
+    first_began_at,
+    channel,
+    category,
+    team
 from periods

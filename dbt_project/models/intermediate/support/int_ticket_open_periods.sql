@@ -3,7 +3,7 @@
     pre_hook="{{ forget(ref('int_changed_ticket_days'), ['source', 'ticket_id']) }}",
     indexes=[
         {'columns': ['ticket_id', 'source', 'period'], 'unique': true},
-        {'columns': ['ended_at']},
+        {'columns': ["tstzrange(began_at, ended_at, '(]')"], 'type': 'gist'},
     ],
 ) }}
 
@@ -94,8 +94,13 @@ select
     periods.position > 0 as is_reopening,
     periods.turned_at as began_at,
     periods.ended_at,
+    min(periods.turned_at) over (partition by periods.source, periods.ticket_id) as first_began_at,
+    tickets.channel,
+    tickets.category,
+    tickets.team,
     {{ run_id() }} as run_id
 from periods
+inner join tickets on periods.source = tickets.source and periods.ticket_id = tickets.ticket_id
 {% if is_incremental() -%}
 inner join changed on periods.source = changed.source and periods.ticket_id = changed.ticket_id
 {% endif -%}

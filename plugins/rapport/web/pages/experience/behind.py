@@ -109,11 +109,7 @@ def tickets_of_days(
             limit {PAGE + 1}
         )
 
-        select {_columns("listed.first", "listed.moment", subject)}
-        from listed
-        inner join {schema}.tickets
-            on listed.source = tickets.source and listed.ticket_id = tickets.ticket_id
-        order by listed.first desc, listed.moment desc, tickets.source desc, tickets.ticket_id desc
+        {_details(schema, subject)}
     """
     return _tickets(connection, query, {"first": first, "end": end, **chosen.values, **_after(after)})
 
@@ -129,37 +125,27 @@ def backlog(
     """Tickets open at the end of a day (UTC) that had been opened so many days before, the oldest first."""
     schema, subject = _seen(is_masked)
     query: LiteralString = f"""
-        with open_then as (
-            select distinct periods.source, periods.ticket_id
-            from {schema}.ticket_open_periods as periods
-            where
-                began_at < (%(day)s::date + 1)::timestamp at time zone 'UTC'
-                and (ended_at is null or ended_at >= (%(day)s::date + 1)::timestamp at time zone 'UTC')
-        ),
-
-        tickets as (
+        with days as (
             select
-                tickets.*,
-                (
-                    select min(began_at) from {schema}.ticket_open_periods as periods
-                    where periods.source = tickets.source and periods.ticket_id = tickets.ticket_id
-                ) as moment
-            from open_then
-            inner join {schema}.tickets
-                on open_then.source = tickets.source and open_then.ticket_id = tickets.ticket_id
-            where true {chosen.conditions}
+                0::numeric - extract(epoch from first_began_at)::numeric as first,
+                first_began_at as moment,
+                source,
+                ticket_id
+            from {schema}.ticket_open_periods
+            where
+                tstzrange(began_at, ended_at, '(]') @> (%(day)s::date + 1)::timestamp at time zone 'UTC'
+                and (first_began_at at time zone 'UTC')::date <= %(day)s::date - %(older_than)s
+                {chosen.conditions}
         ),
 
-        aged as (
-            select *, 0::numeric - extract(epoch from moment)::numeric as first from tickets
-            where (moment at time zone 'UTC')::date <= %(day)s::date - %(older_than)s
+        listed as (
+            select * from days
+            where true {_beyond(after)}
+            order by first desc, moment desc, source desc, ticket_id desc
+            limit {PAGE + 1}
         )
 
-        select {_columns("first", "moment", subject, "aged")}
-        from aged
-        where true {_beyond(after)}
-        order by first desc, moment desc, source desc, ticket_id desc
-        limit {PAGE + 1}
+        {_details(schema, subject)}
     """
     values = {"day": day, "older_than": older_than, **chosen.values, **_after(after)}
     return _tickets(connection, query, values)
@@ -175,17 +161,20 @@ def complaints(
     """Tickets opened since a moment, as marts.pain_points counts them; the newest first."""
     schema, subject = _seen(is_masked)
     query: LiteralString = f"""
-        with tickets as (
-            select *, coalesce(opened_at, updated_at) as moment, 0::numeric as first
+        with days as (
+            select 0::numeric as first, coalesce(opened_at, updated_at) as moment, source, ticket_id
             from {schema}.tickets
             where coalesce(opened_at, updated_at) >= %(since)s {chosen.conditions}
+        ),
+
+        listed as (
+            select * from days
+            where true {_beyond(after)}
+            order by moment desc, source desc, ticket_id desc
+            limit {PAGE + 1}
         )
 
-        select {_columns("first", "moment", subject)}
-        from tickets
-        where true {_beyond(after)}
-        order by moment desc, source desc, ticket_id desc
-        limit {PAGE + 1}
+        {_details(schema, subject)}
     """
     return _tickets(connection, query, {"since": since, **chosen.values, **_after(after)})
 
@@ -276,19 +265,24 @@ def answers(
 
 def _seen(is_masked: bool) -> tuple[LiteralString, LiteralString]:
     """The schema that the visitor's database role reads, and the subject in it."""
-    return ("reporting", "null::text") if is_masked else ("marts", "{tickets}.subject")
+    return ("reporting", "null::text") if is_masked else ("marts", "tickets.subject")
 
 
-def _columns(
-    first: LiteralString, moment: LiteralString, subject: LiteralString, tickets: LiteralString = "tickets"
-) -> LiteralString:
-    own = subject.replace("{tickets}", tickets)
+def _details(schema: LiteralString, subject: LiteralString) -> LiteralString:
+    """The tickets of `listed`, looked up one by one: a join would read all tickets."""
     return f"""
-        {first} as first, {moment} as moment, {tickets}.source, {tickets}.ticket_id, {tickets}.customer_id,
-        {own} as subject, {tickets}.status, {tickets}.channel, {tickets}.category, {tickets}.team,
-        {tickets}.opened_at, {tickets}.resolved_at, {tickets}.first_reply_minutes,
-        {tickets}.resolution_minutes, {tickets}.reply_count, {tickets}.csat_score,
-        {tickets}.is_first_contact_resolved
+        select listed.first, listed.moment, listed.source, listed.ticket_id, details.*
+        from listed
+        cross join lateral (
+            select
+                customer_id, {subject} as subject, status, channel, category, team, opened_at, resolved_at,
+                first_reply_minutes, resolution_minutes, reply_count, csat_score,
+                is_first_contact_resolved
+            from {schema}.tickets
+            where tickets.source = listed.source and tickets.ticket_id = listed.ticket_id
+            limit 1
+        ) as details
+        order by listed.first desc, listed.moment desc, listed.source desc, listed.ticket_id desc
     """
 
 

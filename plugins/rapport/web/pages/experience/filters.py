@@ -56,13 +56,14 @@ def options(
     connection: psycopg.Connection, relation: LiteralString, since: LiteralString, first: Any
 ) -> dict[str, Sequence[str | None]]:
     """By name, the values since `first` that can be chosen; None = not told. Of one there is no choice."""
-    found: dict[str, Sequence[str | None]] = {}
-    for name in GROUPS:
-        query: LiteralString = f"select distinct {name} from {relation} where {since} >= %s order by 1"
-        values = [row[0] for row in connection.execute(query, [first])]
-        if len(values) > 1:
-            found[name] = values
-    return found
+    query: LiteralString = f"select distinct channel, category, team from {relation} where {since} >= %s"
+    rows = connection.execute(query, [first]).fetchall()
+    found = {name: {row[place] for row in rows} for place, name in enumerate(GROUPS)}
+    return {
+        name: sorted(values, key=lambda value: (value is None, value or ""))
+        for name, values in found.items()
+        if len(values) > 1
+    }
 
 
 def _condition(name: LiteralString, value: str) -> LiteralString:
