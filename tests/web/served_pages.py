@@ -12,7 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -46,6 +46,8 @@ class Pages:
     address: str
     url: str
     settings: Settings
+    _tokens: dict[str, str] = field(default_factory=dict, repr=False)
+    _form_tokens: dict[str, str] = field(default_factory=dict, repr=False)
 
     def get(self, path: str, who: str | None = None, **headers: str) -> Answer:
         """Ask for a page, as nobody or as one of `PEOPLE`."""
@@ -75,16 +77,20 @@ class Pages:
 
     def form_token(self, who: str) -> str:
         """The token in the forms of a person's pages."""
-        found = re.search(r'"X-Form-Token": "([^"]+)"', self.get("/rapport/campaigns", who).text)
-        assert found is not None
-        return found[1]
+        if who not in self._form_tokens:
+            found = re.search(r'"X-Form-Token": "([^"]+)"', self.get("/rapport/", who).text)
+            assert found is not None
+            self._form_tokens[who] = found[1]
+        return self._form_tokens[who]
 
     def token(self, who: str) -> str:
         """What the browser of somebody who is logged in keeps as the cookie `_token`."""
-        body = json.dumps({"username": who, "password": PASSWORD}).encode()
-        request = urllib.request.Request(f"{self.address}/auth/token", data=body, method="POST")
-        request.add_header("Content-Type", "application/json")
-        return str(json.loads(_answer(request).text)["access_token"])
+        if who not in self._tokens:
+            body = json.dumps({"username": who, "password": PASSWORD}).encode()
+            request = urllib.request.Request(f"{self.address}/auth/token", data=body, method="POST")
+            request.add_header("Content-Type", "application/json")
+            self._tokens[who] = str(json.loads(_answer(request).text)["access_token"])
+        return self._tokens[who]
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
