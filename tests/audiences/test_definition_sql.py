@@ -377,9 +377,10 @@ def test_the_error_of_a_sample_holds_in_19_of_20() -> None:
 
 def test_nothing_of_a_value_is_text_of_the_query(catalogue: Catalogue) -> None:
     definition = defined(
-        {"match": "all", "conditions": [{"column": "country", "test": "equals", "value": DROP}]}, catalogue
+        {"match": "all", "conditions": [{"column": "country", "test": "one_of", "values": [DROP, HOSTILE]}]},
+        catalogue,
     )
     query, parameters = members_query(definition, catalogue, AS_OF)
     assert "drop" not in query.as_string(None)
-    assert DROP in parameters.values()
+    assert [DROP, HOSTILE] in parameters.values()
     assert not re.search(r"\{[{%#](?!\s*(ref|before_as_of)\()", model_text(definition, catalogue, HOSTILE))
