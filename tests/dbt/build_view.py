@@ -1,4 +1,7 @@
-"""The steps of dags/build_customer_view.py up to the marts: build_view.py AS_OF [BATCH_TO_REPEAT]."""
+"""Builds the view as dags/build_customer_view.py does, up to the marts; each line: AS_OF [BATCH_TO_REPEAT].
+
+Says `built` after each line of the input. One view alone may be asked for in the arguments instead.
+"""
 
 import sys
 from datetime import datetime
@@ -6,9 +9,21 @@ from datetime import datetime
 from rapport import ledger, steps, warehouse
 from rapport.settings import Settings
 
-as_of, repeated_batch = datetime.fromisoformat(sys.argv[1]), int(sys.argv[2]) if sys.argv[2:] else None
-run = steps.open_run(as_of, None, is_rebuild=repeated_batch is not None, max_batch_id=repeated_batch)
-steps.build_layer("build_customer_view", "staging", run)
-steps.resolve_identity("build_customer_view", run)
-steps.build_layer("build_customer_view", "marts", run)
-ledger.close_run(warehouse.ensure(Settings.from_environment()), run)
+
+def build(moment: str, repeated_batch: str | None = None) -> None:
+    batch = int(repeated_batch) if repeated_batch else None
+    run = steps.open_run(
+        datetime.fromisoformat(moment), None, is_rebuild=batch is not None, max_batch_id=batch
+    )
+    steps.build_layer("build_customer_view", "staging", run)
+    steps.resolve_identity("build_customer_view", run)
+    steps.build_layer("build_customer_view", "marts", run)
+    ledger.close_run(warehouse.ensure(Settings.from_environment()), run)
+
+
+if sys.argv[1:]:
+    build(*sys.argv[1:])
+else:
+    for line in sys.stdin:
+        build(*line.split())
+        print("built", flush=True)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Self
 
 import psycopg
 import pyarrow as pa
@@ -85,34 +86,58 @@ def load(settings: Settings, parcel: Path) -> None:
             load_feed(settings.warehouse_url, feed)
 
 
-def build(settings: Settings, as_of: datetime, *, repeated_batch: int | None = None) -> Run:
-    """Build the customer view as a run does, up to the marts. A process of its own: dbt keeps files open.
+class Building:
+    """Builds the customer view as runs do, up to the marts. A process of its own: dbt keeps files open."""
 
-    With `repeated_batch` as a run that repeats one which saw no more than that batch.
-    """
-    url = settings.warehouse_url
-    assert url is not None
-    environment = {
-        **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
-        "PYTHONPATH": str(PROJECT / "plugins"),
-        "RAPPORT_HOME": str(settings.home),
-        "RAPPORT_CONFIG": str(settings.config),
-        "RAPPORT_WAREHOUSE_URL": url,
-    }
-    parsed_project.give(settings.home)
-    built = subprocess.run(
-        [sys.executable, BUILD_VIEW, as_of.isoformat(), *([str(repeated_batch)] if repeated_batch else [])],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert built.returncode == 0, built.stdout + built.stderr
-    parsed_project.keep(settings.home)
-    with warehouse.connect(url) as connection:
-        newest = ledger.newest_run(connection)
-    assert newest is not None
-    return newest
+    def __init__(self, settings: Settings) -> None:
+        url = settings.warehouse_url
+        assert url is not None
+        self.url, self.home = url, settings.home
+        parsed_project.give(self.home)
+        self.process = subprocess.Popen(
+            [sys.executable, BUILD_VIEW],
+            env={
+                **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
+                "PYTHONPATH": str(PROJECT / "plugins"),
+                "RAPPORT_HOME": str(settings.home),
+                "RAPPORT_CONFIG": str(settings.config),
+                "RAPPORT_WAREHOUSE_URL": url,
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.communicate()
+
+    def build(self, as_of: datetime, *, repeated_batch: int | None = None) -> Run:
+        """Build a view. With `repeated_batch` as a run that repeats one which saw no more than that batch."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(as_of.isoformat(), repeated_batch or "", file=self.process.stdin, flush=True)
+        said = []
+        for line in self.process.stdout:
+            if line == "built\n":
+                break
+            said.append(line)
+        else:
+            raise AssertionError("".join(said))
+        parsed_project.keep(self.home)
+        with warehouse.connect(self.url) as connection:
+            newest = ledger.newest_run(connection)
+        assert newest is not None
+        return newest
+
+
+def build(settings: Settings, as_of: datetime) -> Run:
+    """Build one view, as `Building` does."""
+    with Building(settings) as building:
+        return building.build(as_of)
 
 
 def tables(url: str, schemas: Sequence[str]) -> dict[str, list[str]]:

@@ -34,13 +34,14 @@ def mailed_shop(
         admin.execute(f"create database {database} template {built_shop.url.rsplit('/', 1)[1].split('?')[0]}")
         url = postgres.url(database)
         try:
-            _send(url, Settings(home, PROJECT / "config", url, None, None))
+            with parcels.Building(Settings(home, PROJECT / "config", url, None, None)) as building:
+                _send(url, building)
             yield url
         finally:
             admin.execute(f"drop database {database} with (force)")
 
 
-def _send(url: str, settings: Settings) -> None:
+def _send(url: str, building: parcels.Building) -> None:
     with warehouse.connect(url) as connection:
         people = [one for (one,) in connection.execute("select customer_id from marts.customers order by 1")]
         last_run = connection.execute("select max(run_id) from ops.runs").fetchone()
@@ -73,7 +74,7 @@ def _send(url: str, settings: Settings) -> None:
         connection.execute(
             "insert into identity.merges values ('c_00000000000000000000', %s, %s)", [doubled, last_run[0]]
         )
-    parcels.build(settings, END + DAY)
+    building.build(END + DAY)
     with warehouse.connect(url) as connection:
         second = [
             make.edition("letter", END + DAY / 2),
@@ -107,7 +108,7 @@ def _send(url: str, settings: Settings) -> None:
             from activation.arms where campaign = 'letter'
             """
         )
-    parcels.build(settings, AS_OF)
+    building.build(AS_OF)
 
 
 @pytest.fixture(scope="module")

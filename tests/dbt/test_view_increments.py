@@ -1,6 +1,7 @@
 """A view brought up to date run by run is the view built at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -32,6 +33,13 @@ def shop_settings(settings: Settings, tmp_path: Path) -> Callable[[str, str], Se
     return make
 
 
+@pytest.fixture
+def exits() -> Iterator[ExitStack]:
+    """Closes what a test has opened."""
+    with ExitStack() as stack:
+        yield stack
+
+
 @pytest.mark.parametrize("steps", [3, pytest.param(60, marks=pytest.mark.long)])
 def test_a_view_built_in_steps_equals_the_view_built_at_once(
     steps: int,
@@ -39,6 +47,7 @@ def test_a_view_built_in_steps_equals_the_view_built_at_once(
     warehouse_url: str,
     second_warehouse_url: str,
     shop_settings: Callable[[str, str], Settings],
+    exits: ExitStack,
 ) -> None:
     write_shop(tmp_path / "shop", seed=steps, customers=60)
     folders = [tmp_path / f"parcel-{number}" for number in range(steps)]
@@ -48,10 +57,11 @@ def test_a_view_built_in_steps_equals_the_view_built_at_once(
     at_once = shop_settings("at_once", second_warehouse_url)
     apart = timedelta(days=90 if steps < 10 else 60) / steps
     runs = []
+    building = exits.enter_context(parcels.Building(stepwise))
     for number, folder in enumerate(folders):
         parcels.load(stepwise, folder)
         parcels.load(at_once, folder)
-        runs.append(parcels.build(stepwise, END - apart * (steps - 1 - number)))
+        runs.append(building.build(END - apart * (steps - 1 - number)))
         if folder == folders[-2]:
             recorded, seen = runs[-1], parcels.tables(warehouse_url, SCHEMAS)
 
@@ -59,7 +69,7 @@ def test_a_view_built_in_steps_equals_the_view_built_at_once(
     parcels.load(stepwise, late)
     parcels.load(at_once, late)
     for day, streams in (1, {"refunds", "ticket_events"}), (2, set()):
-        runs.append(parcels.build(stepwise, END + timedelta(days=day)))
+        runs.append(building.build(END + timedelta(days=day)))
         assert news(warehouse_url, runs[-1]) == ledger.News(frozenset(streams))
     parcels.build(at_once, END + timedelta(days=2))
     assert [run.since.run_id if run.since else None for run in runs] == [None, *[r.run_id for r in runs[:-1]]]
@@ -67,7 +77,7 @@ def test_a_view_built_in_steps_equals_the_view_built_at_once(
 
     # A recorded run can be repeated, whatever was loaded since.
     assert recorded.max_batch_id is not None
-    repeated = parcels.build(stepwise, recorded.as_of, repeated_batch=recorded.max_batch_id)
+    repeated = building.build(recorded.as_of, repeated_batch=recorded.max_batch_id)
     assert (repeated.max_batch_id, repeated.since) == (recorded.max_batch_id, None)
     assert differences(seen, parcels.tables(warehouse_url, SCHEMAS)) == []
 
