@@ -16,9 +16,14 @@ POSTGRES_BIN = Settings.from_environment().postgres_bin
 def a_warehouse(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
     """The URL of a copy of the database `template`, which is dropped at the end."""
     database = f"test_{secrets.token_hex(6)}"
+    _administer(postgres, f"create database {database} template {template}")
+    try:
+        yield postgres.url(database)
+    finally:
+        _administer(postgres, f"drop database {database} with (force)")
+
+
+def _administer(postgres: EmbeddedPostgres, statement: str) -> None:
+    """With a connection of its own: what is tested may be a server that ends all of them."""
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
-        connection.execute(f"create database {database} template {template}")
-        try:
-            yield postgres.url(database)
-        finally:
-            connection.execute(f"drop database {database} with (force)")
+        connection.execute(statement)

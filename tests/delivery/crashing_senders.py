@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from multiprocessing.process import BaseProcess
 
@@ -69,9 +70,10 @@ def disturb(live: LiveShop, settings: Settings, chance: random.Random, *, kills_
             victim.kill()
         case "stop":
             assert victim.pid is not None
-            os.kill(victim.pid, signal.SIGSTOP)
-            time.sleep(chance.choice((0.4, 1.5, 4.0)))
-            os.kill(victim.pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):  # it may have come to its end
+                os.kill(victim.pid, signal.SIGSTOP)
+                time.sleep(chance.choice((0.4, 1.5, 4.0)))
+                os.kill(victim.pid, signal.SIGCONT)
         case "fake":
             live.fake.kill()
             live.fake.start()
