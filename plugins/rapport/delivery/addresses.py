@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -13,7 +14,11 @@ _BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 def in_path(value: Any) -> str:
     """The value as part of a path: what has no place in one, `?` and `#` too, is percent-encoded."""
-    text = _given(value)
+    return _in_path(_given(value))
+
+
+@lru_cache(maxsize=16_384)  # what a product's address is made of is the same for many people
+def _in_path(text: str) -> str:
     if _PATH.fullmatch(text):
         return text
     return quote(_BARE_PERCENT.sub("%25", text), safe="/:@!$&'()*+,;=%")

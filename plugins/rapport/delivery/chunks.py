@@ -4,29 +4,21 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
-from uuid import UUID
+from typing import TYPE_CHECKING
 
 import psycopg
+from psycopg.rows import args_row
 
 from rapport.delivery.configuration import Delivery
 from rapport.delivery.faults import RenderError
 from rapport.delivery.mime import Mail
 from rapport.delivery.open_tracking import who_may_be_seen
-from rapport.delivery.personal_data import contexts, recipients
+from rapport.delivery.personal_data import RECIPIENTS, Recipient, contexts
 
 if TYPE_CHECKING:
     from rapport.delivery.outbox import Edition
 
 log = logging.getLogger(__name__)
-
-
-class Due(NamedTuple):
-    """A message that may be sent now."""
-
-    message_id: UUID
-    recipient_key: str
-    due_at: datetime
 
 
 @dataclass(frozen=True)
@@ -44,38 +36,17 @@ def due_messages(
     size: int,
     moment: Callable[[], datetime],
     domains: Sequence[str] = (),
-) -> Iterator[list[Due]]:
+) -> Iterator[list[Recipient]]:
     """Chunks of planned messages that are due, earliest first; what is not claimed does not come again.
 
     Args:
         domains: who has an address elsewhere waits; none: nobody does.
     """
-    after = (datetime.min.replace(tzinfo=moment().tzinfo), "")
+    after: tuple[datetime | None, str] = (datetime.min.replace(tzinfo=moment().tzinfo), "")
+    cursor = connection.cursor(row_factory=args_row(Recipient))
     while True:
-        rows = connection.execute(
-            """
-            select message_id, recipient_key, due_at
-            from activation.messages
-            where
-                edition_id = %(edition)s
-                and claimed_at is null
-                and state_reason is null
-                and state = 'planned'
-                and due_at <= %(moment)s
-                and (due_at, recipient_key) > (%(due_at)s, %(key)s)
-                and (%(of)s = 1 or abs(hashtext(recipient_key)::bigint) %% %(of)s = %(number)s)
-                and (
-                    cardinality(%(domains)s::text[]) = 0
-                    or exists (
-                        select from activation.recipients
-                        where
-                            recipients.recipient_key = messages.recipient_key
-                            and split_part(lower(recipients.email), '@', 2) = any(%(domains)s::text[])
-                    )
-                )
-            order by due_at, recipient_key
-            limit %(size)s
-            """,
+        rows = cursor.execute(
+            f"{RECIPIENTS} {_DUE}",
             {
                 "edition": edition_id,
                 "moment": moment(),
@@ -89,9 +60,26 @@ def due_messages(
         ).fetchall()
         if not rows:
             return
-        due = [Due(*row) for row in rows]
-        after = due[-1].due_at, due[-1].recipient_key
-        yield due
+        after = rows[-1].due_at, rows[-1].recipient_key
+        yield rows
+
+
+_DUE = """
+where
+    messages.edition_id = %(edition)s
+    and messages.claimed_at is null
+    and messages.state_reason is null
+    and messages.state = 'planned'
+    and messages.due_at <= %(moment)s
+    and (messages.due_at, messages.recipient_key) > (%(due_at)s, %(key)s)
+    and (%(of)s = 1 or abs(hashtext(messages.recipient_key)::bigint) %% %(of)s = %(number)s)
+    and (
+        cardinality(%(domains)s::text[]) = 0
+        or split_part(lower(recipients.email), '@', 2) = any(%(domains)s::text[])
+    )
+order by messages.due_at, messages.recipient_key
+limit %(size)s
+"""
 
 
 def render(
@@ -99,7 +87,7 @@ def render(
     edition: "Edition",
     secret: bytes,
     delivery: Delivery,
-    due: Sequence[Due],
+    due: Sequence[Recipient],
     *,
     shapes: bool,
 ) -> tuple[list[Mail], int]:
@@ -107,12 +95,11 @@ def render(
 
     `shapes`: they are taken apart, for requests of many.
     """
-    people = recipients(connection, [one.message_id for one in due])
-    data = contexts(connection, edition.campaign, edition.sender, secret, people)
-    keys = [person.recipient_key for person in people]
+    data = contexts(connection, edition.campaign, edition.sender, secret, due)
+    keys = [person.recipient_key for person in due]
     seen = who_may_be_seen(connection, delivery, keys, datetime.now(UTC))
     mails, faulty = [], []
-    for person in people:
+    for person in due:
         context = data[person.message_id]
         template = edition.templates[person.step, person.variant]
         try:

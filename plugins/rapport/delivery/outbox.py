@@ -20,13 +20,14 @@ from rapport.campaigns.conditions import customer_columns
 from rapport.campaigns.recipient_hours import known_zones
 from rapport.delivery import attempts, breaker, rate, settling
 from rapport.delivery.addresses import campaign_fields
-from rapport.delivery.chunks import Due, Worker, due_messages, render
+from rapport.delivery.chunks import Worker, due_messages, render
 from rapport.delivery.claim import Candidate, Claiming, attempt_ids, claim, left_today
 from rapport.delivery.configuration import Delivery, Sender, read_delivery
 from rapport.delivery.events import drain, has_bodies
 from rapport.delivery.faults import TemplateMistakes
 from rapport.delivery.handing_over import HandedOver, Handing, Parcel
 from rapport.delivery.mime import Mail
+from rapport.delivery.personal_data import Recipient
 from rapport.delivery.proof import unproven_shape, with_proven_render
 from rapport.delivery.ramp import Ramp
 from rapport.delivery.rendering import MailTemplate, compile_mail
@@ -245,7 +246,8 @@ class _Sender:
         finally:
             handing.close()
         self.counts.add(handing.counts)
-        self._hold_if_broken(edition.edition_id)
+        if self.counts.skipped or handing.counts.skipped:
+            self._hold_if_broken(edition.edition_id)
         if handing.is_held:
             self.counts.held.append(edition.edition_id)
         _finish(self._connection, edition.edition_id)
@@ -301,7 +303,7 @@ class _Sender:
         )
 
     def _claim(
-        self, claiming: Claiming, due: Sequence[Due], mails: Sequence[Mail], share: int | None
+        self, claiming: Claiming, due: Sequence[Recipient], mails: Sequence[Mail], share: int | None
     ) -> list[Parcel]:
         """Claim the mails as they travel together; those who may not get theirs any more are left out."""
         parcels = self._transport.parcels(mails)

@@ -1,15 +1,15 @@
 """What a template is rendered with: customer, row in the segment, blocks, sender, unsubscribe link."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
 from jinja2 import nodes
 from psycopg import sql
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import dict_row
 
 from rapport.campaigns.campaign import Campaign
 from rapport.delivery.blocks import BLOCKS, read_blocks
@@ -18,8 +18,7 @@ from rapport.delivery.rendering import TEXT
 from rapport.delivery.unsubscribe import unsubscribe_token
 
 
-@dataclass(frozen=True)
-class Recipient:
+class Recipient(NamedTuple):
     """Who a message goes to. `customer_id` is today's id, where the planned one was merged since."""
 
     message_id: UUID
@@ -29,30 +28,32 @@ class Recipient:
     step: str
     variant: str
     voucher: str | None = None
+    due_at: datetime | None = None
+
+
+RECIPIENTS = """
+select
+    messages.message_id,
+    coalesce(merges.customer_id, messages.customer_id),
+    messages.recipient_key,
+    recipients.email,
+    coalesce(editions.step, ''),
+    coalesce(messages.variant, ''),
+    messages.voucher,
+    messages.due_at
+from activation.messages
+inner join activation.editions using (edition_id)
+inner join activation.recipients using (recipient_key)
+left join identity.merges on messages.customer_id = merges.old_customer_id
+"""
 
 
 def recipients(connection: psycopg.Connection, message_ids: Sequence[UUID]) -> list[Recipient]:
     """The recipients of the messages, in the order of their message ids."""
-    with connection.cursor(row_factory=class_row(Recipient)) as cursor:
-        return cursor.execute(
-            """
-            select
-                messages.message_id,
-                coalesce(merges.customer_id, messages.customer_id) as customer_id,
-                messages.recipient_key,
-                recipients.email,
-                coalesce(editions.step, '') as step,
-                coalesce(messages.variant, '') as variant,
-                messages.voucher
-            from activation.messages
-            inner join activation.editions using (edition_id)
-            inner join activation.recipients using (recipient_key)
-            left join identity.merges on messages.customer_id = merges.old_customer_id
-            where messages.message_id = any(%s)
-            order by messages.message_id
-            """,
-            [list(message_ids)],
-        ).fetchall()
+    rows = connection.execute(
+        f"{RECIPIENTS} where messages.message_id = any(%s) order by messages.message_id", [list(message_ids)]
+    )
+    return [Recipient(*row) for row in rows.fetchall()]
 
 
 def contexts(
@@ -106,4 +107,4 @@ def _by_customer(
 ) -> dict[str, dict[str, Any]]:
     with connection.cursor(row_factory=dict_row) as cursor:
         query = sql.SQL("select * from {} where customer_id = any(%s)").format(relation)
-        return {row["customer_id"]: row for row in cursor.execute(query, [ids])}
+        return {row["customer_id"]: row for row in cursor.execute(query, [ids]).fetchall()}

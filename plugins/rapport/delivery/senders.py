@@ -3,6 +3,7 @@
 Nothing of Airflow is in them, and they stop claiming when the process that started them is gone.
 """
 
+import gc
 import json
 import logging
 import os
@@ -105,6 +106,8 @@ def main() -> None:
     """One such process: its order comes on standard input, what it did goes to standard output."""
     order = json.load(sys.stdin)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    # Mails are many small objects without cycles; looking for those every 700 costs an eighth of the time.
+    gc.set_threshold(100_000, 20, 20)
     try:
         counts = outbox.send_due(
             order["url"],

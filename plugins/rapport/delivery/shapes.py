@@ -64,6 +64,17 @@ def escaped(text: str) -> str:
     return text
 
 
+def escaped_all(texts: list[str]) -> list[str]:
+    """Each of them escaped, in one go."""
+    together = "\0".join(texts)
+    known = escaped(together)
+    if known is together:
+        return texts.copy()
+    if together.count("\0") == len(texts) - 1:
+        return known.split("\0")
+    return [escaped(text) for text in texts]
+
+
 def _text(value: Any) -> str:
     if type(value) is str:
         return value
@@ -97,7 +108,7 @@ class Shapes:
         except (RenderError, *RENDERING_FAULTS):
             raise NoShell from None
         shell, same = known
-        values = [text if text.isalnum() else escaped(text) for text in texts]
+        values = escaped_all(texts)
         size = sum(map(len, values))
         values += [texts[place] for place in same]
         if size + shell.bytes > LARGEST_OUTPUT or sum(map(len, values)) - size > LARGEST_OUTPUT:

@@ -4,11 +4,11 @@
 their HMAC-SHA256. It never expires: mails are kept for years, and a link in any of them has to work.
 """
 
-import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NoBase64
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from rapport.audiences.recipients import SHORTEST_SECRET, RecipientKey
 from rapport.errors import ConfigurationError
@@ -76,10 +76,11 @@ class UnsubscribeKeys:
 def unsubscribe_token(secret: bytes, recipient_key: str, topic: str) -> str:
     """A token that never expires: what it is about, and an HMAC-SHA256 of that."""
     content = f"{_key_id(secret)}\0{recipient_key}\0{topic}".encode()
-    proof = hmac.new(secret, _PURPOSE + content, hashlib.sha256).digest()
+    proof = hmac.digest(secret, _PURPOSE + content, "sha256")
     return f"{_text(content)}.{_text(proof)}"
 
 
+@lru_cache(maxsize=16)
 def _key_id(secret: bytes) -> str:
     return hmac.digest(secret, b"rapport unsubscribe: key id", "sha256").hex()[:8]
 

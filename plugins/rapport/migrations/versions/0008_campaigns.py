@@ -97,7 +97,7 @@ alter table activation.messages
 add column arm text check (arm in ('treatment', 'holdout')),
 add column variant text,
 add column voucher text,
-add column attempt_id bigint references activation.attempts,
+add column attempt_id bigint,
 add column expires_at timestamptz,
 add column delivery text
 check (delivery in ('deferred', 'delivered', 'bounced', 'dropped', 'complained')),
