@@ -1,7 +1,7 @@
 """Sending, rendering, planning and taking events in: how fast, in how much memory, and against whom.
 
-`python benchmarks/delivery.py [--small] [sending] [rendering] [planning] [events]`; all parts in full size
-take about ten minutes on two cores.
+`python benchmarks/delivery.py [--small] [--anymail PYTHON] [sending] [rendering] [planning] [events]`; all
+parts in full size take about ten minutes on two cores.
 """
 
 import argparse
@@ -26,6 +26,7 @@ def main() -> int:
     """Print what was measured, one line of JSON a measure; 1 where a target is missed."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--small", action="store_true", help="small numbers: does it run at all")
+    arguments.add_argument("--anymail", metavar="PYTHON", help="of an environment that has django-anymail")
     arguments.add_argument("parts", nargs="*", choices=[[], *PARTS], help="these only")
     chosen = arguments.parse_args()
     if chosen.small:
@@ -33,7 +34,7 @@ def main() -> int:
     results = []
     for name in chosen.parts or PARTS:
         part = importlib.import_module(f"parts.{name}")
-        options = {"is_small": chosen.small} if name == "sending" else {}
+        options = {"is_small": chosen.small, "anymail_python": chosen.anymail} if name == "sending" else {}
         results += list(part.measures(**options))
     for result in results:
         print(json.dumps(result))

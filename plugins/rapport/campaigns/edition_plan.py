@@ -150,6 +150,9 @@ recent as (
     inner join {editions} as editions on messages.edition_id = editions.edition_id
     where
         messages.state in {live}
+        -- What no window of this edition reaches is left out before it is joined.
+        and messages.due_at > (select min(due_at) from addressed) - %(cap_per)s::interval
+        and messages.due_at < (select max(due_at) from addressed) + %(cap_per)s::interval
         and messages.due_at > addressed.due_at - %(cap_per)s::interval
         and messages.due_at < addressed.due_at + %(cap_per)s::interval
         and messages.edition_id <> %(edition)s
@@ -164,6 +167,7 @@ got_it as not materialized (
     inner join {editions} as editions on messages.edition_id = editions.edition_id
     where
         messages.campaign = %(campaign)s
+        and editions.campaign = %(campaign)s
         and messages.edition_id <> %(edition)s
         and (%(previous)s::text is null or editions.step = %(step)s)
         and (
