@@ -228,13 +228,13 @@ def plan_campaigns(dag: str, run_id: int | None) -> None:
 def send_due(dag: str, run_id: int | None, now: datetime) -> None:
     """Send what is approved and due. Leaves a step only where something was sent or went wrong."""
     from rapport.campaigns.approvals import time_out_approvals
-    from rapport.delivery import outbox, senders
+    from rapport.delivery import editions, senders
 
     settings = Settings.from_environment()
     url = warehouse.ensure(settings)
     with warehouse.connect(url) as connection:
         time_out_approvals(connection, now)
-    if run_id is None and not outbox.anything_due(url, now=now):
+    if run_id is None and not editions.anything_due(url, now=now):
         return
     with _recorded(url, run_id, dag, "send_due") as record:
         counts = senders.send_due(url, settings, now=now)

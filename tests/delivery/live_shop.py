@@ -9,8 +9,9 @@ from rapport import warehouse
 from rapport.audiences.suppressions import LISTS
 from rapport.campaigns.decisions import resume
 from rapport.delivery.configuration import read_sender
+from rapport.delivery.counts import SendCounts
 from rapport.delivery.fake_sendgrid import FakeSendGrid
-from rapport.delivery.outbox import SendCounts, send_due
+from rapport.delivery.outbox import send_due
 from rapport.delivery.proof import account_of
 
 EACH_MINUTE = """

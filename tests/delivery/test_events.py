@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from campaigns.small_shop import MONDAY, SmallShop
 from rapport import warehouse
 from rapport.audiences.recipients import RecipientKey
+from rapport.delivery.editions import anything_due
 from rapport.delivery.events import DRAIN_LOCK, DrainCounts, drain
-from rapport.delivery.outbox import anything_due, send_due
+from rapport.delivery.outbox import send_due
 from rapport.errors import RecipientKeyChanged
 
 KEY = RecipientKey(b"0123456789abcdef0123456789abcdef", "RAPPORT_RECIPIENT_KEY")

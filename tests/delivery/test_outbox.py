@@ -22,7 +22,8 @@ from rapport.campaigns.conditions import customer_columns
 from rapport.campaigns.configuration import read_campaigns
 from rapport.delivery.claim import Candidate, Claimed, Claiming, attempt_ids, claim
 from rapport.delivery.configuration import Delivery, FrequencyCap
-from rapport.delivery.outbox import anything_due, send_due
+from rapport.delivery.editions import anything_due
+from rapport.delivery.outbox import send_due
 from rapport.delivery.transports.local import LocalMailbox
 from rapport.errors import ConfigurationError
 
@@ -58,6 +59,10 @@ def test_what_is_approved_and_due_arrives_once(shop: SmallShop) -> None:
     assert anything_due(shop.url, now=MONDAY)
     counts = send_due(shop.url, shop.settings, now=MONDAY)
     assert (counts.accepted, counts.skipped, counts.expired, counts.held) == (2, 0, 0, [])
+    # The local mailbox sends as of any day; what comes after it (journeys, results) goes by that.
+    assert shop.execute("select distinct claimed_at, accepted_at from activation.messages") == [
+        (MONDAY, MONDAY)
+    ]
     mails = shop.mails()
     assert send_due(shop.url, shop.settings, now=MONDAY + DAY).accepted == 0
     assert shop.mails() == mails
@@ -335,6 +340,7 @@ def test_a_sender_killed_in_the_middle_loses_and_doubles_nothing(
     send_due(shop.url, shop.settings, now=MONDAY)
 
     assert shop.mails() == undisturbed.mails()
+    assert shop.execute("select distinct accepted_at from activation.messages") == [(MONDAY,)]
     assert list((shop.settings.mailbox / "tmp").iterdir()) == []
     rows = "select message_id, customer_id, recipient_key, state from activation.messages order by 1"
     assert shop.execute(rows) == undisturbed.execute(rows)

@@ -18,8 +18,8 @@ from rapport import warehouse
 from rapport.campaigns.decisions import pause
 from rapport.delivery import breaker, ramp, rate, senders
 from rapport.delivery.again import send_again
+from rapport.delivery.editions import anything_due
 from rapport.delivery.fake_sendgrid import Fault
-from rapport.delivery.outbox import anything_due
 from rapport.errors import DecisionRefused, RecipientKeyChanged
 
 

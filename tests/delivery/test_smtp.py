@@ -22,7 +22,8 @@ from delivery.certificates import self_signed
 from delivery.live_shop import LiveShop
 from rapport.delivery import leaving
 from rapport.delivery.configuration import Smtp
-from rapport.delivery.outbox import SendCounts, send_due
+from rapport.delivery.counts import SendCounts
+from rapport.delivery.outbox import send_due
 from rapport.delivery.transports.smtp import SmtpServer
 from rapport.errors import ConfigurationError
 

@@ -111,14 +111,14 @@ def parameters(campaign: Campaign, delivery: Delivery) -> dict[str, Any]:
 def store(connection: psycopg.Connection, campaign: Campaign, edition_id: str) -> None:
     """Keep the arms that `plan` assigned; who has one keeps it.
 
-    Who has one is looked up, not run into: `on conflict do nothing` costs twice as much for those who have none.
+    Who has one is looked up: running into it (`on conflict do nothing`) costs twice as much for all others.
     """
     connection.execute(
         """
         with assigned as (
             select
-                %(campaign)s as campaign, recipient_key, customer_id, coalesce(arm, 'treatment') as arm, variant,
-                due_at
+                %(campaign)s as campaign, recipient_key, customer_id, coalesce(arm, 'treatment') as arm,
+                variant, due_at
             from plan
             where arm is not null or variant is not null
             union all

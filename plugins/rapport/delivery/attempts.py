@@ -5,6 +5,7 @@ An attempt without `requested_at` never left. One with it and without an end may
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -106,15 +107,18 @@ def _open_parts(
     return ids
 
 
-def end(connection: psycopg.Connection, ended: Sequence[Ended]) -> None:
+def end(connection: psycopg.Connection, ended: Sequence[Ended], *, at: datetime | None = None) -> None:
     """Write how attempts ended, and with them their messages. An event may have said more already; it stands.
 
     Nobody but the process that made a request says that it did not leave, so what is `uncertain` by then may
     become planned here.
+
+    Args:
+        at: when they were accepted, where that is not now: the local mailbox sends as of any day.
     """
     others = {message_id: how for one in ended for message_id, how in one.others.items()}
     with connection.transaction():
-        _end_others(connection, [one.attempt_id for one in ended], others)
+        _end_others(connection, [one.attempt_id for one in ended], others, at)
         connection.execute(
             _END,
             {
@@ -124,12 +128,16 @@ def end(connection: psycopg.Connection, ended: Sequence[Ended]) -> None:
                 "statuses": [one.status for one in ended],
                 "providers": [one.provider_id for one in ended],
                 "details": [one.detail for one in ended],
+                "at": at,
             },
         )
 
 
 def _end_others(
-    connection: psycopg.Connection, attempt_ids: Sequence[int], others: Mapping[UUID, tuple[str, str | None]]
+    connection: psycopg.Connection,
+    attempt_ids: Sequence[int],
+    others: Mapping[UUID, tuple[str, str | None]],
+    at: datetime | None = None,
 ) -> None:
     if others:
         connection.execute(
@@ -139,6 +147,7 @@ def _end_others(
                 "attempts": list(attempt_ids),
                 "states": [state for state, _ in others.values()],
                 "reasons": [reason for _, reason in others.values()],
+                "at": at,
             },
         )
 
@@ -150,6 +159,7 @@ set
         when others.state = 'planned' and editions.state = 'cancelled' then 'cancelled' else others.state
     end,
     state_reason = others.reason,
+    accepted_at = case when others.state = 'accepted' then coalesce(%(at)s, clock_timestamp()) end,
     claimed_at = case when others.state <> 'planned' then messages.claimed_at end,
     attempt_id = case when others.state <> 'planned' then messages.attempt_id end
 from
@@ -189,7 +199,7 @@ set
     state = case
         when ended.state = 'planned' and editions.state = 'cancelled' then 'cancelled' else ended.state
     end,
-    accepted_at = case when ended.state = 'accepted' then clock_timestamp() end,
+    accepted_at = case when ended.state = 'accepted' then coalesce(%(at)s, clock_timestamp()) end,
     claimed_at = case when ended.state <> 'planned' then messages.claimed_at end,
     attempt_id = case when ended.state <> 'planned' then messages.attempt_id end
 from ended, activation.editions

@@ -16,7 +16,7 @@ from rapport.delivery.open_tracking import who_may_be_seen
 from rapport.delivery.personal_data import RECIPIENTS, Recipient, contexts
 
 if TYPE_CHECKING:
-    from rapport.delivery.outbox import Edition
+    from rapport.delivery.editions import Edition
 
 log = logging.getLogger(__name__)
 

@@ -189,7 +189,7 @@ moved as (
 
 claimed as (
     update activation.messages
-    set state = 'sending', state_reason = null, claimed_at = clock_timestamp(), attempt_id = chosen.attempt_id
+    set state = 'sending', state_reason = null, claimed_at = %(moment)s, attempt_id = chosen.attempt_id
     from chosen
     where messages.message_id = chosen.message_id
     returning messages.message_id, chosen.attempt_id

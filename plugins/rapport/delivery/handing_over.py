@@ -6,15 +6,17 @@ committed before its request leaves, whether it was claimed or is what a divided
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ALL_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 import psycopg
 
 from rapport.delivery import attempts, leaving, rate
 from rapport.delivery.attempts import Ended
+from rapport.delivery.counts import HandedOver
 from rapport.delivery.mime import Mail
 from rapport.delivery.settling import hold_campaign
 from rapport.delivery.transports import WITHHELD, Answer, Transport
@@ -24,17 +26,6 @@ LONGEST_FAILURE = 5  # requests in a row that nobody understood the answer of
 WHILE = 0.02  # seconds after which answers are written, though others are still awaited
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class HandedOver:
-    """What became of messages, in numbers."""
-
-    accepted: int = 0
-    rejected: int = 0
-    skipped: int = 0
-    returned: int = 0
-    uncertain: int = 0
 
 
 @dataclass
@@ -49,13 +40,21 @@ class Parcel:
 class Handing:
     """The parcels of one campaign on their way."""
 
-    def __init__(self, url: str, connection: psycopg.Connection, transport: Transport, campaign: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        connection: psycopg.Connection,
+        transport: Transport,
+        campaign: str,
+        moment: Callable[[], datetime],
+    ) -> None:
         self.counts = HandedOver()
         self.is_held = False
         self._connection = connection
         self._watch = leaving.Watch(url)
         self._transport = transport
         self._campaign = campaign
+        self._moment = moment
         self._waiting: deque[Parcel] = deque()
         self._under_way: dict[Future[Answer], Parcel] = {}
         self._threads = ThreadPoolExecutor(transport.in_flight, thread_name_prefix="rapport-send")
@@ -232,7 +231,7 @@ class Handing:
         ended, self._ended = self._ended, []
         if not ended:
             return
-        attempts.end(self._connection, ended)
+        attempts.end(self._connection, ended, at=self._moment() if self._transport.is_idempotent else None)
         if self._transport.is_idempotent:
             return
         failed = sum(one.outcome in ("uncertain", "unknown") for one in ended)

@@ -6,31 +6,27 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import psycopg
-from pydantic import ValidationError
 
 from rapport import warehouse
 from rapport.alerts import alarm
 from rapport.audiences.recipients import RecipientKey
-from rapport.campaigns.campaign import Campaign
 from rapport.campaigns.conditions import customer_columns
 from rapport.campaigns.recipient_hours import known_zones
 from rapport.delivery import attempts, breaker, rate, settling
-from rapport.delivery.addresses import campaign_fields
 from rapport.delivery.chunks import Worker, due_messages, render
 from rapport.delivery.claim import Candidate, Claiming, attempt_ids, claim, left_today
-from rapport.delivery.configuration import Delivery, Sender, read_delivery
-from rapport.delivery.events import drain, has_bodies
-from rapport.delivery.faults import TemplateMistakes
-from rapport.delivery.handing_over import HandedOver, Handing, Parcel
+from rapport.delivery.configuration import Delivery, read_delivery
+from rapport.delivery.counts import SendCounts
+from rapport.delivery.editions import Edition, due_editions, finish
+from rapport.delivery.events import drain
+from rapport.delivery.handing_over import Handing, Parcel
 from rapport.delivery.mime import Mail
 from rapport.delivery.personal_data import Recipient
 from rapport.delivery.proof import unproven_shape, with_proven_render
 from rapport.delivery.ramp import Ramp
-from rapport.delivery.rendering import MailTemplate, compile_mail
 from rapport.delivery.restored import HighWater, hold_what_was_restored
 from rapport.delivery.settling import SENDER_LOCK
 from rapport.delivery.suppression_lists import ensure_first_pull
@@ -42,94 +38,6 @@ CLAIMING = 480.0  # seconds after which nothing more is claimed: a call ends wit
 ASKING = 10.0  # seconds between two looks at what came back
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class SendCounts:
-    """What a call did, in messages; `held` names editions that it stopped."""
-
-    accepted: int = 0
-    skipped: int = 0
-    expired: int = 0
-    rejected: int = 0
-    returned: int = 0
-    uncertain: int = 0
-    held: list[str] = field(default_factory=list)
-
-    def add(self, other: "HandedOver | SendCounts") -> None:
-        """Add what became of one edition's messages, or what another process did."""
-        for name, value in vars(other).items():
-            setattr(self, name, getattr(self, name) + value)
-
-    def sentence(self) -> str | None:
-        """What did not go as planned, for the run ledger; None where all did."""
-        parts = [
-            f"{count:,} {word}"
-            for count, word in (
-                (self.rejected, "rejected"),
-                (self.uncertain, "uncertain"),
-                (self.returned, "put back"),
-            )
-            if count
-        ]
-        parts += [f"held: {', '.join(sorted(set(self.held)))}"] if self.held else []
-        return "; ".join(parts) or None
-
-
-@dataclass(frozen=True)
-class Edition:
-    """An edition that is due, as it was frozen when it was planned."""
-
-    edition_id: str
-    step: str | None
-    due_at: datetime
-    campaign: Campaign
-    sender: Sender
-    templates: dict[tuple[str, str], MailTemplate]
-
-
-def anything_due(url: str, *, now: datetime) -> bool:
-    """Whether `send_due` would find something to do."""
-    with warehouse.connect(url, autocommit=True) as connection:
-        row = connection.execute(
-            """
-            select exists (
-                select from activation.editions
-                where
-                    state in ('approved', 'sending')
-                    and due_at <= %(now)s
-                    and not exists (
-                        select from activation.pauses where pauses.campaign is null and resumed_at is null
-                    )
-                    and (
-                        exists (
-                            select from activation.messages
-                            where
-                                messages.edition_id = editions.edition_id
-                                and messages.claimed_at is null
-                                and messages.state_reason is null
-                                and messages.state = 'planned'
-                                and messages.due_at <= %(now)s
-                        )
-                        or not exists (
-                            select from activation.messages
-                            where
-                                messages.edition_id = editions.edition_id
-                                and messages.claimed_at is null
-                                and messages.state_reason is null
-                                and messages.state = 'planned'
-                        )
-                    )
-            )
-            """,
-            {"now": now},
-        ).fetchone()
-        return (
-            (row is not None and bool(row[0]))
-            or settling.anything_left_behind(connection)
-            or settling.anything_to_give_up(connection)
-            or has_bodies(connection)
-        )
 
 
 def send_due(url: str, settings: Settings, *, now: datetime, worker: Worker | None = None) -> SendCounts:
@@ -161,7 +69,7 @@ def send_due(url: str, settings: Settings, *, now: datetime, worker: Worker | No
                 url, connection, settings, delivery, transport, key, number, now, worker or Worker()
             )
             sender.look_around()
-            for edition in _due_editions(connection, sender.moment()):
+            for edition in due_editions(connection, sender.moment()):
                 sender.send(edition)
                 if sender.is_late:
                     break
@@ -220,7 +128,7 @@ class _Sender:
         self._looked = time.monotonic()
         self._drain()
         local = self._transport if self._transport.is_idempotent else None
-        self.counts.accepted += settling.settle(self._connection, local)
+        self.counts.accepted += settling.settle(self._connection, local, self.moment())
         settling.give_up_waiting(self._connection)
 
     def _drain(self) -> None:
@@ -239,7 +147,7 @@ class _Sender:
             self._connection, edition.edition_id, campaign.expires_after, self.moment()
         )
         ramp = Ramp(self._connection, edition.edition_id, self._transport)
-        handing = Handing(self._url, self._connection, self._transport, campaign.name)
+        handing = Handing(self._url, self._connection, self._transport, campaign.name, self.moment)
         try:
             self._send_chunks(edition, ramp, handing)
             handing.stop() if self.is_late else handing.finish()
@@ -250,7 +158,7 @@ class _Sender:
             self._hold_if_broken(edition.edition_id)
         if handing.is_held:
             self.counts.held.append(edition.edition_id)
-        _finish(self._connection, edition.edition_id)
+        finish(self._connection, edition.edition_id)
         log.info("edition %s: %d messages accepted by now", edition.edition_id, handing.counts.accepted)
 
     def _send_chunks(self, edition: Edition, ramp: Ramp, handing: Handing) -> None:
@@ -382,59 +290,6 @@ class _Sender:
             if self.is_late:
                 return False
         return True
-
-
-def _due_editions(connection: psycopg.Connection, now: datetime) -> Iterator[Edition]:
-    rows = connection.execute(
-        """
-        select edition_id, step, due_at, specification
-        from activation.editions
-        where state in ('approved', 'sending') and due_at <= %s
-        order by (specification #>> '{campaign,priority}')::int desc, due_at, edition_id
-        """,
-        [now],
-    ).fetchall()
-    for edition_id, step, due_at, specification in rows:
-        try:
-            campaign = Campaign.model_validate(specification["campaign"])
-            sender = Sender.model_validate(specification["sender"])
-            templates = {
-                (step, variant): compile_mail(
-                    *campaign.mail(step, variant),
-                    link_fields=campaign_fields(campaign.name, edition_id, step or variant),
-                )
-                for step, variant in campaign.contents
-            }
-        except (ValidationError, TemplateMistakes):
-            # Planned by an older version of Rapport that allowed more.
-            settling.hold(
-                connection, edition_id, "template_error: this version of Rapport refuses what was planned"
-            )
-            continue
-        yield Edition(edition_id, step, due_at, campaign, sender, templates)
-
-
-def _finish(connection: psycopg.Connection, edition_id: str) -> None:
-    connection.execute(
-        """
-        update activation.editions set state = 'done'
-        where
-            edition_id = %(edition)s
-            and state = 'sending'
-            and not exists (
-                select from activation.messages
-                where
-                    edition_id = %(edition)s
-                    and claimed_at is null
-                    and state_reason is null
-                    and state = 'planned'
-            )
-            and not exists (
-                select from activation.attempts where edition_id = %(edition)s and ended_at is null
-            )
-        """,
-        {"edition": edition_id},
-    )
 
 
 @contextmanager

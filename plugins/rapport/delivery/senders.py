@@ -19,7 +19,7 @@ from rapport import warehouse
 from rapport.delivery import outbox
 from rapport.delivery.chunks import Worker
 from rapport.delivery.configuration import read_delivery
-from rapport.delivery.outbox import SendCounts
+from rapport.delivery.counts import SendCounts
 from rapport.delivery.transports import is_real
 from rapport.errors import RapportError, ServiceFailed
 from rapport.settings import Settings

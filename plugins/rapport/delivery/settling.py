@@ -38,7 +38,7 @@ def anything_left_behind(connection: psycopg.Connection) -> bool:
     return row is not None and bool(row[0])
 
 
-def settle(connection: psycopg.Connection, local: Transport | None) -> int:
+def settle(connection: psycopg.Connection, local: Transport | None, moment: datetime) -> int:
     """Decide what senders left that died or stand still; returns how many messages turned out to be sent.
 
     What had not left is planned again. Of the rest the local mailbox knows which mails it has; over SMTP
@@ -46,6 +46,7 @@ def settle(connection: psycopg.Connection, local: Transport | None) -> int:
 
     Args:
         local: the local mailbox, where attempts of it are to be settled.
+        moment: as of which it sends.
     """
     sent = 0
     with connection.transaction():
@@ -66,7 +67,7 @@ def settle(connection: psycopg.Connection, local: Transport | None) -> int:
                 outcome: Outcome = "uncertain" if has_events else "unknown"
                 ended.append(Ended(attempt_id, outcome, detail="its sender stopped after the request"))
         if ended:
-            end(connection, ended)
+            end(connection, ended, at=moment if local is not None else None)
     return sent
 
 
