@@ -15,32 +15,30 @@ from rapport.delivery.configuration import Delivery
 
 EVERY_CAMPAIGN = "*"
 
-_ASSIGNMENT = """
+# Who is held out: the arm that is stored, else that of the place where a salted hash puts the recipient.
+_ARM = """
+        case
+            when judged.reason is null and %(SHARE)s > 0
+                then coalesce(
+                    STORED.arm,
+                    case
+                        when activation.bucket(%(SALT)s, judged.recipient_key) < %(SHARE)s then 'holdout'
+                        else 'treatment'
+                    end
+                )
+        end"""
+
+
+def _arm(stored: str, share: str, salt: str) -> str:
+    return _ARM.replace("STORED", stored).replace("SHARE", share).replace("SALT", salt)
+
+
+_ASSIGNMENT = f"""
 placed as (
     select
         judged.*,
-        case
-            when judged.reason is null and %(global_holdout)s > 0
-                then coalesce(
-                    everywhere.arm,
-                    case
-                        when activation.bucket(%(global_salt)s, judged.recipient_key) < %(global_holdout)s
-                            then 'holdout'
-                        else 'treatment'
-                    end
-                )
-        end as global_arm,
-        case
-            when judged.reason is null and %(holdout)s > 0
-                then coalesce(
-                    own.arm,
-                    case
-                        when activation.bucket(%(holdout_salt)s, judged.recipient_key) < %(holdout)s
-                            then 'holdout'
-                        else 'treatment'
-                    end
-                )
-        end as own_arm,
+        {_arm("everywhere", "global_holdout", "global_salt")} as global_arm,
+        {_arm("own", "holdout", "holdout_salt")} as own_arm,
         case
             when own.variant = any(%(variants)s) then own.variant
             else (%(variants)s::text[])[
@@ -51,8 +49,8 @@ placed as (
             ]
         end as own_variant
     from judged
-    left join {arms} as own on own.campaign = %(campaign)s and judged.recipient_key = own.recipient_key
-    left join {arms} as everywhere
+    left join {{arms}} as own on own.campaign = %(campaign)s and judged.recipient_key = own.recipient_key
+    left join {{arms}} as everywhere
         on everywhere.campaign = '*' and judged.recipient_key = everywhere.recipient_key
 ),
 

@@ -1,6 +1,5 @@
 """`rapport campaign` and `rapport vouchers`: what a marketer does with campaigns in a terminal."""
 
-import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +11,7 @@ import typer
 
 from rapport import terminal
 from rapport.clock import parse_moment
+from rapport.decided_by import By, who
 from rapport.errors import ConfigurationError, InputError
 from rapport.settings import Settings
 
@@ -26,7 +26,6 @@ vouchers_app = typer.Typer(help="Codes that campaigns give away.", no_args_is_he
 Name = Annotated[str, typer.Argument(help="The campaign: its file's name without .yml.")]
 OneOrAll = Annotated[str | None, typer.Argument(help="The campaign; none: all of them.")]
 Edition = Annotated[str, typer.Argument(help="The edition, as `rapport campaign status` names it.")]
-By = Annotated[str | None, typer.Option("--by", help="Who decides; default: who is logged in.")]
 Comment = Annotated[str | None, typer.Option("--comment", help="Why; kept with the decision.")]
 StepName = Annotated[str, typer.Option("--step", help="Of a journey: the mail.")]
 VariantName = Annotated[str, typer.Option("--variant", help="Of several variants: which.")]
@@ -123,7 +122,7 @@ def send_a_test(
     with _warehouse() as (connection, settings):
         campaign = _campaign(connection, settings, name)
         mail = _mail(campaign, step, variant) if step or variant else None
-        trials = send_trial(connection, settings, campaign, to=to, by=_who(by), customer=customer, mail=mail)
+        trials = send_trial(connection, settings, campaign, to=to, by=who(by), customer=customer, mail=mail)
     for trial in trials:
         which = " ".join(part for part in (name, trial.step, trial.variant) if part)
         print(f"{which}: {trial.outcome} ({trial.transport})")
@@ -169,7 +168,7 @@ def approve(edition: Edition, by: By = None, comment: Comment = None) -> None:
     with _warehouse() as (connection, _):
         planned = find_edition(connection, edition)
         decisions.approve(
-            connection, edition, planned.edition_hash, by=_who(by), through="command", comment=comment
+            connection, edition, planned.edition_hash, by=who(by), through="command", comment=comment
         )
     print(f"{edition} is approved; mails to send when they are due: {planned.planned:,}")
 
@@ -180,7 +179,7 @@ def send_again(edition: Edition, by: By = None) -> None:
     from rapport.delivery import again
 
     with _warehouse() as (connection, _):
-        count = again.send_again(connection, edition, by=_who(by))
+        count = again.send_again(connection, edition, by=who(by))
     print(f"{edition}: mails that are planned once more: {count:,}")
 
 
@@ -200,7 +199,7 @@ def cancel(edition: Edition, by: By = None, comment: Comment = None) -> None:
     from rapport.campaigns import decisions
 
     with _warehouse() as (connection, _):
-        count = decisions.reject(connection, edition, by=_who(by), through="command", comment=comment)
+        count = decisions.reject(connection, edition, by=who(by), through="command", comment=comment)
     print(f"{edition} is cancelled; mails that are not sent: {count:,}")
 
 
@@ -218,7 +217,7 @@ def pause(
     with _warehouse() as (connection, settings):
         if name is not None:
             _known(settings, name)
-        paused = decisions.pause(connection, name, by=_who(by), reason=reason)
+        paused = decisions.pause(connection, name, by=who(by), reason=reason)
     print(f"{name or 'Everything'} {'is' if paused else 'was already'} paused.")
 
 
@@ -233,7 +232,7 @@ def resume(
 
     _one_of(name, everything)
     with _warehouse() as (connection, _):
-        resumed = decisions.resume(connection, name, by=_who(by))
+        resumed = decisions.resume(connection, name, by=who(by))
     print(f"{name or 'Everything'} {'goes on' if resumed else 'was not paused'}.")
 
 
@@ -309,7 +308,3 @@ def _mail(campaign: "Campaign", step: str, variant: str) -> tuple[str, str]:
 def _one_of(name: str | None, everything: bool) -> None:
     if everything == (name is not None):
         raise InputError("name a campaign, or say --all")
-
-
-def _who(by: str | None) -> str:
-    return by or getpass.getuser()

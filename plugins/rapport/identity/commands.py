@@ -1,12 +1,12 @@
 """`rapport identity`: why somebody is who they are, and what a person decides about it."""
 
-import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rapport.decided_by import By, who
 from rapport.errors import ConfigurationError
 from rapport.settings import Settings
 
@@ -27,7 +27,6 @@ Name = Annotated[
     ),
 ]
 Reason = Annotated[str | None, typer.Option("--reason", help="Why; kept with the decision.")]
-By = Annotated[str | None, typer.Option("--by", help="Who decides; default: who is logged in.")]
 NEXT = "It takes effect with the next run."
 
 
@@ -71,12 +70,12 @@ def split(
     with _warehouse() as (connection, identity):
         first = explanation.find(connection, name)
         if other is None:
-            number = decisions.decide(connection, "shared", first, by=_who(by), reason=reason)
+            number = decisions.decide(connection, "shared", first, by=who(by), reason=reason)
             print(f"Decision {number}: {first} is shared and links nobody. {NEXT}")
             return
         second = explanation.find(connection, other)
         _check_two(first, second)
-        number = decisions.decide(connection, "cut", first, second, by=_who(by), reason=reason)
+        number = decisions.decide(connection, "cut", first, second, by=who(by), reason=reason)
         left = explanation.chain(connection, first, second, identity)
     print(f"Decision {number}: {first} and {second} are cut apart. {NEXT}")
     if left:
@@ -92,7 +91,7 @@ def join(name: Name, other: Name, reason: Reason = None, by: By = None) -> None:
     with _warehouse() as (connection, _):
         first, second = explanation.find(connection, name), explanation.find(connection, other)
         _check_two(first, second)
-        number = decisions.decide(connection, "join", first, second, by=_who(by), reason=reason)
+        number = decisions.decide(connection, "join", first, second, by=who(by), reason=reason)
     print(f"Decision {number}: {first} and {second} are one person. {NEXT}")
 
 
@@ -103,7 +102,7 @@ def trust(name: Name, reason: Reason = None, by: By = None) -> None:
 
     with _warehouse() as (connection, _):
         first = explanation.find(connection, name)
-        number = decisions.decide(connection, "trusted", first, by=_who(by), reason=reason)
+        number = decisions.decide(connection, "trusted", first, by=who(by), reason=reason)
     print(f"Decision {number}: {first} links everybody it was seen with. {NEXT}")
 
 
@@ -117,7 +116,7 @@ def undo(
     from rapport.identity import decisions
 
     with _warehouse() as (connection, _):
-        if not decisions.undo(connection, decision, by=_who(by), reason=reason):
+        if not decisions.undo(connection, decision, by=who(by), reason=reason):
             raise ConfigurationError(
                 f"there is no decision {decision} that holds; `rapport identity decisions` lists them"
             )
@@ -136,10 +135,11 @@ def list_decisions() -> None:
             from identity.decisions order by decision_id desc
             """
         ).fetchall()
-    for number, at, who, decision, *names, undoes, reason in rows:
+    for number, at, decided_by, decision, *names, undoes, reason in rows:
         about = f"decision {undoes}" if undoes else " and ".join(_spelled(names))
         print(
-            f"{number}  {at:%Y-%m-%d %H:%M}  {who}  {decision} {about}" + (f"  ({reason})" if reason else "")
+            f"{number}  {at:%Y-%m-%d %H:%M}  {decided_by}  {decision} {about}"
+            + (f"  ({reason})" if reason else "")
         )
     if not rows:
         print("Nobody has decided anything yet.")
@@ -204,10 +204,6 @@ def _warehouse() -> "Iterator[tuple[psycopg.Connection, Identity]]":
 def _check_two(first: "Identifier", second: "Identifier") -> None:
     if first == second:
         raise ConfigurationError(f"both names are {first}; two different identifiers are needed")
-
-
-def _who(by: str | None) -> str:
-    return by or getpass.getuser()
 
 
 def _spelled(names: list[str | None]) -> list[str]:
