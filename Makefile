@@ -12,7 +12,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down test test-long docs check check-style check-types check-sql check-dbt check-files \
+.PHONY: help setup demo up down test test-long docs screenshots check check-style check-types check-sql check-dbt check-files \
 	format lock bench bench-landing bench-customer \
 	bench-delivery
 
@@ -72,6 +72,9 @@ docs: $(VENV)/.testing ## the data dictionary, and dbt's own pages as one file u
 	@$(BIN)/python -m rapport.data_dictionary
 	@$(BIN)/python -m rapport dbt docs generate --static
 	@echo "docs/data-dictionary.md and .rapport/dbt/target/static_index.html are up to date"
+
+screenshots: $(VENV)/.testing ## docs/images from the pages that make up serves; names what is wrong with a page
+	@PYTHONPATH=tests $(BIN)/python tests/web/screenshots.py
 
 bench-landing: $(VENV)/.testing ## loading against COPY, pandas and dlt, in full size (about 15 minutes)
 	@$(BIN)/python benchmarks/landing.py --full

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from urllib.parse import quote
 
 import psycopg
 from psycopg.rows import class_row
@@ -155,6 +156,21 @@ def history(connection: psycopg.Connection, until: datetime) -> list[Day]:
         }
     days = (last - timedelta(days=back) for back in reversed(range(HISTORY_DAYS)))
     return [found.get(day) or Day(day, 0, 0, 0, None, None) for day in days]
+
+
+def task_log(root: str, step: Step) -> str | None:
+    """Where Airflow shows the log of the task that did a step; None where no task did.
+
+    Args:
+        root: where the pages are mounted: Airflow's own pages are one level up.
+    """
+    if step.dag_run_id is None or step.task_id is None:
+        return None
+    mapped = f"/mapped/{step.map_index}" if step.map_index is not None and step.map_index >= 0 else ""
+    return (
+        f"{root.rpartition('/')[0]}/dags/{quote(step.dag)}/runs/{quote(step.dag_run_id, safe='')}"
+        f"/tasks/{quote(step.task_id)}{mapped}?try_number={step.try_number}"
+    )
 
 
 def _is_load(step: Step) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from installation import Installation
+from leaks import needles, texts_of_ledger, texts_of_sqlite
 
 CUSTOMERS = 600
 
@@ -143,17 +144,51 @@ def test_every_mail_is_a_proper_one_to_somebody_who_agreed(installation: Install
             assert "None" not in part.get_content()
 
 
-def test_no_address_is_in_a_log_or_in_airflows_database(installation: Installation, first: Demo) -> None:
+def test_nobody_and_no_secret_is_in_a_log_an_xcom_a_rendered_template_or_the_ledger(
+    installation: Installation, first: Demo
+) -> None:
+    """Airflow shows logs, XComs, rendered templates and what it asks of people to whoever may log in."""
+    sought = needles(installation.home, installation.rapport("warehouse", "url").stdout.strip())
+    assert len(sought.addresses) > CUSTOMERS
+    assert len(sought.secrets) >= 2
+    globs = ("logs/*", "run/**/*.log", "run/**/*.cfg", "dbt/logs/*", "postgres/*.log")
+    files = [path for glob in globs for path in installation.home.glob(glob) if path.is_file()]
+    assert any(file.name.startswith("run-") for file in files), "what tasks log under rapport run"
+    metadata = list(texts_of_sqlite(installation.home / "run" / "airflow.db"))
+    searched = {place.partition(".")[0] for place, _ in metadata}
+    assert {"xcom", "rendered_task_instance_fields", "dag_run", "log"} <= searched
     with installation.connect() as connection:
-        rows = connection.execute("select email from marts.customers where email is not null").fetchall()
-    addresses = [row[0] for row in rows]
-    searched = ("logs/*", "run/**/*", "dbt/logs/*", "postgres/*.log")
-    files = [path for glob in searched for path in installation.home.glob(glob) if path.is_file()]
-    assert files
-    for path in files:
-        content = path.read_bytes()
-        leaked = [address for address in addresses if address.encode() in content]
-        assert not leaked, f"{path} holds {leaked[:3]}"
+        ledger = list(texts_of_ledger(connection))
+    assert ledger
+    texts = [(str(file), file.read_text("utf-8", "replace")) for file in files]
+    leaked = {
+        place: found for place, text in [*texts, *metadata, *ledger] if (found := sought.found_in(text))
+    }
+    assert leaked == {}
+
+
+def test_the_search_finds_each_kind_of_leak(installation: Installation, first: Demo) -> None:
+    """Guards the test above."""
+    sought = needles(installation.home, installation.rapport("warehouse", "url").stdout.strip())
+    (address, *_), (phone, *_) = sorted(sought.addresses), sorted(sought.phones)
+    name = next(name for name in sorted(sought.names) if not "".join(name).isascii())
+    secret = next(iter(sought.secrets))
+    escaped = json.dumps({"to": [" ".join(name).title()]})
+    assert sought.found_in(f"sent to <{address.upper()}>") == [f"address {address}"]
+    assert sought.found_in(f"called +{phone}.") == [f"phone {phone}"]
+    assert sought.found_in(escaped) == [f"name {' '.join(name)}"]
+    assert sought.found_in(f"postgresql://rapport:{secret}@127.0.0.1") == [f"secret {secret[:4]}…"]
+    assert sought.found_in("12 customers") == []
+
+
+def test_each_check_says_what_should_hold_and_whose_it_is(installation: Installation, first: Demo) -> None:
+    with installation.connect() as connection:
+        silent = connection.execute(
+            "select test from ops.test_results where description is null or owner is null"
+        ).fetchall()
+        owners = {owner for (owner,) in connection.execute("select distinct owner from ops.test_results")}
+    assert silent == []
+    assert owners == {"data engineering", "marketing", "customer service"}
 
 
 def test_the_models_unit_tests_pass(installation: Installation, first: Demo) -> None:

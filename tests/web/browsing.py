@@ -8,7 +8,7 @@ from pathlib import Path
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from web.served_pages import PASSWORD, Pages
+from web.served_pages import Pages
 
 DESKTOP, PHONE = 1280, 360
 # Without these Chromium looks for a graphics card, a shared memory and servers that a test has not got.
@@ -46,7 +46,7 @@ class Window:
         """Through Airflow's own form, as a person who has followed a link to one of Rapport's pages."""
         self.page.goto(f"{self.pages.address}/rapport{path}")
         self.page.fill("input[name=username]", who)
-        self.page.fill("input[name=password]", PASSWORD)
+        self.page.fill("input[name=password]", self.pages.password)
         self.page.click("button[type=submit]")
         self.page.wait_for_url(f"{self.pages.address}/rapport{path}")
         self.page.wait_for_load_state("networkidle")

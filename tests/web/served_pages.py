@@ -46,6 +46,7 @@ class Pages:
     address: str
     url: str
     settings: Settings
+    password: str = field(default=PASSWORD, repr=False)
     _tokens: dict[str, str] = field(default_factory=dict, repr=False)
     _form_tokens: dict[str, str] = field(default_factory=dict, repr=False)
 
@@ -86,7 +87,7 @@ class Pages:
     def token(self, who: str) -> str:
         """What the browser of somebody who is logged in keeps as the cookie `_token`."""
         if who not in self._tokens:
-            body = json.dumps({"username": who, "password": PASSWORD}).encode()
+            body = json.dumps({"username": who, "password": self.password}).encode()
             request = urllib.request.Request(f"{self.address}/auth/token", data=body, method="POST")
             request.add_header("Content-Type", "application/json")
             self._tokens[who] = str(json.loads(_answer(request).text)["access_token"])

@@ -1,7 +1,10 @@
 """Each route: who gets in, and what the browser is told."""
 
+import os
 import re
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 import psycopg
 import pytest
@@ -18,15 +21,139 @@ FIGURES = (
     "/revenue/products",
 )
 LISTS = ("/experience/tickets?since=2026-06-01", "/experience/answers?since=2026-06-01")
-ROUTES = ("/", *FIGURES)
+
+# Who may call each route, at the least. A new route is stated here, or the first of these tests fails.
+STATED = {
+    "viewer": {
+        "GET /",
+        "GET /runs/{run_id}",
+        "GET /campaigns",
+        "GET /campaigns/*",
+        "GET /campaigns/{name}",
+        "GET /campaigns/{name}/funnel/{edition:path}",
+        "GET /campaigns/{name}/editions/{edition:path}",
+        "GET /customers",
+        "POST /customers",
+        "GET /customers/{handle}",
+        "GET /customers/{handle}/timeline",
+        "GET /customers/{handle}/messages",
+        "GET /segments",
+        "GET /segments/{name}",
+        "GET /segments/{name}/members",
+        "GET /segments/{name}/moves",
+        "GET /experience",
+        "GET /experience/service",
+        "GET /experience/tickets",
+        "GET /experience/answers",
+        "GET /revenue",
+        "GET /revenue/cohorts",
+        "GET /revenue/rfm",
+        "GET /revenue/products",
+    },
+    "marketer": {
+        "GET /campaigns/{name}/next",
+        "POST /campaigns/{name}/approve",
+        "POST /campaigns/{name}/reject",
+        "POST /campaigns/{name}/release",
+        "POST /campaigns/{name}/send-again",
+        "POST /campaigns/{name}/pause",
+        "POST /campaigns/{name}/resume",
+        "GET /campaigns/{name}/preview",
+        "GET /campaigns/{name}/preview/mail",
+        "GET /campaigns/{name}/preview/frame",
+        "POST /campaigns/{name}/preview",
+        "POST /campaigns/{name}/test-send",
+        "GET /customers/{handle}/evidence",
+        "GET /customers/{handle}/next",
+        "POST /segments/{name}/members",
+        "GET /segments/{name}/download.{form}",
+        "GET /builder",
+        "GET /builder/new",
+        "GET /builder/segments/{name}",
+        "POST /builder/form",
+        "POST /builder/estimate",
+        "POST /builder/exact",
+        "POST /builder/sql",
+        "POST /builder/save",
+        "POST /builder/segments/{name}/retire",
+    },
+    "operator": {
+        "GET /settings",
+        "GET /settings/audit",
+    },
+}
+LEAST = {route: role for role, routes in STATED.items() for route in routes}
+IN_ORDER = ("viewer", "marketer", "operator")
+NAMED = {"viewer": "vera", "marketer": "mia", "operator": "olga"}
 
 
-@pytest.mark.parametrize("route", ROUTES)
-def test_without_a_log_in_a_program_is_refused_and_a_person_is_sent_to_it(pages: Pages, route: str) -> None:
-    assert pages.get(f"/rapport{route}").status == 401
-    sent = pages.get(f"/rapport{route}", Accept="text/html")
-    assert sent.status == 303
-    assert sent.headers["location"] == f"/auth/login?next=/rapport{route}"
+def with_values(path: str) -> str:
+    return "/rapport" + re.sub(r"{[a-z_:]+}", "1", path.replace("{form}", "csv"))
+
+
+@pytest.fixture(scope="module")
+def routes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Each route of the pages, and the least role that its own code asks for."""
+    # Airflow reads its settings once, when it is first imported.
+    os.environ.setdefault("AIRFLOW_HOME", str(tmp_path_factory.mktemp("airflow")))
+    from rapport.web import access
+    from rapport.web.app import PAGES
+
+    def called(dependant: Any) -> set[Any]:
+        return {dependant.call}.union(*map(called, dependant.dependencies))
+
+    found = {}
+    for route in [route for module in PAGES for route in module.router.routes]:
+        asked = called(route.dependant)
+        role = next(
+            role
+            for role, guard in zip(
+                reversed(IN_ORDER), (access.operator, access.marketer, access.visitor), strict=True
+            )
+            if guard in asked
+        )
+        found |= {f"{method} {route.path or '/'}": role for method in route.methods}
+    return found
+
+
+def test_each_route_asks_for_the_role_that_is_stated(routes: dict[str, str]) -> None:
+    assert routes == LEAST
+
+
+@pytest.mark.parametrize("route", LEAST)
+def test_a_route_lets_in_who_may_and_nobody_else(pages: Pages, tokens: dict[str, str], route: str) -> None:
+    method, _, path = route.partition(" ")
+    address = with_values(path)
+    assert pages.send(method, address).status == 401, "a program without a log-in"
+    sent = pages.send(method, address, Accept="text/html")
+    assert (sent.status, unquote(sent.headers["location"])) == (303, f"/auth/login?next={address}")
+    for role, who in NAMED.items():
+        answer = pages.send(method, address, who, X_Form_Token=tokens[who])
+        if IN_ORDER.index(role) < IN_ORDER.index(LEAST[route]):
+            assert answer.status == 403, f"{role}: {answer.text[-500:]}"
+        else:
+            assert answer.status not in (401, 403, 500), f"{role}: {answer.text[-500:]}"
+
+
+@pytest.mark.parametrize("route", [route for route in LEAST if not route.startswith("GET ")])
+def test_a_write_needs_a_token_of_ones_own(pages: Pages, tokens: dict[str, str], route: str) -> None:
+    method, _, path = route.partition(" ")
+    address = with_values(path)
+    for headers in ({}, {"X_Form_Token": tokens["mia"]}, {"X_Form_Token": tokens["olga"] + "x"}):
+        assert "load the page again" in pages.send(method, address, "olga", **headers).text
+    stolen = {"X_Form_Token": tokens["olga"], "Sec_Fetch_Site": "cross-site"}
+    assert "another site" in pages.send(method, address, "olga", **stolen).text
+
+
+@pytest.fixture(scope="module")
+def tokens(pages: Pages) -> dict[str, str]:
+    """What each person's forms carry."""
+    found = {}
+    for who in PEOPLE:
+        token = re.search(r'"X-Form-Token": "([^"]+)"', pages.get("/rapport/", who).text)
+        assert token is not None
+        found[who] = token[1]
+    return found
 
 
 @pytest.mark.parametrize("who", PEOPLE)

@@ -8,7 +8,6 @@ import pytest
 from rapport import ledger, night, report, warehouse
 from rapport.ledger import TaskTry
 from rapport.report import Step
-from rapport.web.pages.today import task_log
 
 AS_OF = datetime(2026, 7, 1, 6, tzinfo=UTC)
 TASK = TaskTry("scheduled__2026-07-01T05:00:00+00:00", "load", 3, 2)
@@ -83,12 +82,12 @@ def test_a_step_leads_to_the_log_of_the_task_that_did_it(warehouse_url: str) -> 
     with ledger.step(warehouse_url, run_id, "tidy", "tidy"):
         pass
     by_task, by_hand = told(warehouse_url, run_id)[0].steps
-    assert task_log("/rapport", by_task) == (
+    assert night.task_log("/rapport", by_task) == (
         "/dags/ingest_orders/runs/scheduled__2026-07-01T05%3A00%3A00%2B00%3A00/tasks/load/mapped/3?try_number=2"
     )
-    assert "/mapped" not in str(task_log("/rapport", replace(by_task, map_index=-1)))
-    assert str(task_log("/airflow/rapport", by_task)).startswith("/airflow/dags/")
-    assert task_log("/rapport", by_hand) is None
+    assert "/mapped" not in str(night.task_log("/rapport", replace(by_task, map_index=-1)))
+    assert str(night.task_log("/airflow/rapport", by_task)).startswith("/airflow/dags/")
+    assert night.task_log("/rapport", by_hand) is None
 
 
 def test_thirty_days_end_with_the_newest_and_each_is_as_its_last_run(warehouse_url: str) -> None:
@@ -120,4 +119,4 @@ def test_thirty_days_end_with_the_newest_and_each_is_as_its_last_run(warehouse_u
 def test_the_log_in_words_needs_no_task_of_airflow(warehouse_url: str) -> None:
     """Rows that a release before this one wrote have none."""
     step = Step("tidy", "tidy", "succeeded", *[None] * 5, None, 1.0, None, None, None, None)
-    assert task_log("/rapport", step) is None
+    assert night.task_log("/rapport", step) is None

@@ -13,14 +13,14 @@ from starlette.exceptions import HTTPException
 from rapport.errors import RapportError
 from rapport.settings import Settings
 from rapport.web import access, forms
-from rapport.web.pages import builder, customers, segments, today
+from rapport.web.pages import builder, customers, segments, settings, today
 from rapport.web.pages.campaigns import routes as campaigns
 from rapport.web.pages.experience import routes as experience
 from rapport.web.pages.revenue import routes as revenue
 from rapport.web.rendering import page
 
 STATIC = Path(__file__).parent / "static"
-PAGES = (today, campaigns, customers, segments, experience, revenue, builder)
+PAGES = (today, campaigns, customers, segments, experience, revenue, builder, settings)
 # Packages that ship scripts: Chart.bundle.js, htmx-2.min.js.
 LIBRARIES: list[str | tuple[str, str]] = [
     ("chartkick", "django/static/chartkick"),

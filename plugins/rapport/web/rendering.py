@@ -42,6 +42,7 @@ NAVIGATION = (
     Entry("/experience", "Experience and service"),
     Entry("/revenue", "Revenue"),
     Entry("/builder", "Segment builder", Role.MARKETER),
+    Entry("/settings", "Settings", Role.OPERATOR),
 )
 
 _ENVIRONMENT = Environment(

@@ -1,7 +1,5 @@
 """Today: did last night work? One sentence, the run's stages, the sources, the checks, thirty days."""
 
-from urllib.parse import quote
-
 import psycopg
 from fastapi import APIRouter, HTTPException, Request, status
 from fastapi.responses import HTMLResponse
@@ -9,7 +7,6 @@ from fastapi.responses import HTMLResponse
 from rapport import ledger, night, report
 from rapport.errors import ConfigurationError
 from rapport.ledger import Run
-from rapport.report import Step
 from rapport.web.access import Role, Viewer, Visitor
 from rapport.web.database import figures
 from rapport.web.rendering import page
@@ -40,21 +37,6 @@ def past_run(request: Request, who: Viewer, run_id: int) -> HTMLResponse:
         return _told(request, who, connection, run, newest)
 
 
-def task_log(root: str, step: Step) -> str | None:
-    """Where Airflow shows the log of the task that did a step; None where no task did.
-
-    Args:
-        root: where the pages are mounted: Airflow's own pages are one level up.
-    """
-    if step.dag_run_id is None or step.task_id is None:
-        return None
-    mapped = f"/mapped/{step.map_index}" if step.map_index is not None and step.map_index >= 0 else ""
-    return (
-        f"{root.rpartition('/')[0]}/dags/{quote(step.dag)}/runs/{quote(step.dag_run_id, safe='')}"
-        f"/tasks/{quote(step.task_id)}{mapped}?try_number={step.try_number}"
-    )
-
-
 def _told(
     request: Request, who: Visitor, connection: psycopg.Connection, run: Run, newest: Run
 ) -> HTMLResponse:
@@ -78,7 +60,7 @@ def _told(
         same_day=_same_day(connection, run),
         # What an error says may quote a record.
         may_read_errors=who.may(Role.MARKETER),
-        log_of=lambda step: task_log(root, step) if is_engineer else None,
+        log_of=lambda step: night.task_log(root, step) if is_engineer else None,
     )
 
 

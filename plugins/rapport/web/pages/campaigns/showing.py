@@ -86,13 +86,15 @@ def next_editions(request: Request, who: Marketer, name: str) -> HTMLResponse:
     """What would be planned if a run came now; a part of the campaign's page."""
     settings: Settings = request.app.state.settings
     if not _ONE_DRY_RUN.acquire(blocking=False):
-        return page(request, "campaigns/next.html", who=who, refused="Another plan is made just now; wait.")
+        return page(
+            request, "campaigns/next.html", who=who, dry=(), refused="Another plan is made just now; wait."
+        )
     try:
         planned = dry_run(
             warehouse.ensure(settings), settings, datetime.now(UTC), name, people=PEOPLE_OF_A_REASON
         )
     except PermanentError as error:
-        return page(request, "campaigns/next.html", who=who, refused=sentence(error))
+        return page(request, "campaigns/next.html", who=who, refused=sentence(error), dry=())
     finally:
         _ONE_DRY_RUN.release()
     return page(request, "campaigns/next.html", who=who, dry=planned, refused=None, reasons=wording.REASONS)
