@@ -152,17 +152,36 @@ def test_performance_counts_what_pandas_counts(shop: Shop) -> None:
 
 
 def test_the_funnel_of_a_page_has_every_candidate_once(shop: Shop) -> None:
+    wanted = shop.connection.execute(
+        """
+        with reasons as (
+            select edition_id, reason, max(messages) as messages
+            from (
+                select edition_id, state_reason as reason, count(*) as messages
+                from activation.messages where state = 'skipped' group by edition_id, state_reason
+                union all
+                select edition_id, reason, messages from activation.edition_counts
+            ) as counts
+            group by edition_id, reason
+        )
+
+        select
+            edition_id,
+            count(*) filter (where state <> 'skipped'),
+            (select sum(messages) from reasons where reasons.edition_id = messages.edition_id),
+            count(*) filter (where state = 'accepted')
+        from activation.messages
+        group by edition_id
+        """
+    ).fetchall()
     ways = set()
-    for edition_id, messages in shop.messages.groupby("edition_id"):
+    for edition_id, planned, skipped, sent in wanted:
         edition = editions.find(shop.connection, edition_id)
         assert edition is not None
         counted = funnel.counts(shop.connection, edition)
         ways.add(counted.is_live)
-        states = messages.state.value_counts()
         bars = {bar.label: bar.count for bar in funnel.funnel(counted, "order") if bar.kind == "stage"}
-        assert bars["Candidates"] == len(messages)
-        assert bars["Planned mails"] == len(messages) - states.get("skipped", 0)
-        assert bars["Sent"] == states.get("accepted", 0)
+        assert (bars["Candidates"], bars["Planned mails"], bars["Sent"]) == (planned + skipped, planned, sent)
     assert ways == {True, False}
 
 
