@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up down test test-long docs screenshots check check-style check-types check-sql check-dbt check-files \
 	format lock bench bench-landing bench-customer \
-	bench-delivery
+	bench-delivery bench-pages
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -84,6 +84,9 @@ bench-customer: $(VENV)/.testing ## the customer view: real shop, ten times its 
 
 bench-delivery: $(VENV)/.testing ## sending, planning and events in full size (about ten minutes)
 	@$(BIN)/python benchmarks/delivery.py
+
+bench-pages: $(VENV)/.testing ## each page on a million customers and twenty million messages (25 GB, half an hour)
+	@$(BIN)/python benchmarks/pages.py
 
 bench: $(VENV)/.testing ## each benchmark, with its ratio to a peer or a limit
 	@for benchmark in benchmarks/*.py; do $(BIN)/python "$$benchmark" || exit 1; done

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import psycopg
 
@@ -35,20 +35,33 @@ DAYS = ("2026-06-24T06:00:00Z", "2026-07-01T06:00:00Z")
 
 
 @dataclass(frozen=True)
-class Search:
-    """A text that is looked for; it is sent in a form, because addresses end up in logs."""
-
-    text: str
-
-
-Asked = str | Search
-
-
-@dataclass(frozen=True)
 class Size:
     customers: int
     messages: int
     busy_share: float
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A page, or what a form sends to it."""
+
+    path: str
+    form: dict[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Session:
+    """The pages as somebody who is logged in asks for them."""
+
+    served: served_pages.Pages
+    cookie: str
+    form_token: str
+
+    def ask(self, asked: Asked) -> served_pages.Answer:
+        path = f"/rapport{asked.path}"
+        if asked.form is None:
+            return self.served.get(path, Cookie=self.cookie)
+        return self.served.post(path, asked.form, token=self.form_token, Cookie=self.cookie)
 
 
 FULL = Size(customers=1_000_000, messages=20_000_000, busy_share=0.2)
@@ -81,23 +94,18 @@ def measures(folder: Path, size: Size) -> Iterator[dict[str, object]]:
         api_server = folder / f"api-server-{os.getpid()}"
         api_server.mkdir()
         for served in served_pages.starting(server, url, api_server):
-            cookie, token = f"_token={served.token('mia')}", served.form_token("mia")
+            session = Session(served, f"_token={served.token('mia')}", served.form_token("mia"))
             for page, asked in _asked(url).items():
-                yield _measure(served, page, asked, cookie, token)
+                yield _measure(session, page, asked)
     finally:
         server.stop()
 
 
-def _measure(
-    served: served_pages.Pages, page: str, asked: list[Asked], cookie: str, token: str
-) -> dict[str, object]:
+def _measure(session: Session, page: str, asked: list[Asked]) -> dict[str, object]:
     times = []
     for one in [*asked[:3], *itertools.islice(itertools.cycle(asked), REQUESTS)]:
         began = time.perf_counter()
-        if isinstance(one, Search):
-            answer = served.post("/rapport/customers", {"q": one.text}, token=token, Cookie=cookie)
-        else:
-            answer = served.get(f"/rapport{one}", Cookie=cookie)
+        answer = session.ask(one)
         times.append((time.perf_counter() - began) * 1000)
         assert answer.status == 200, f"{one}: {answer.status} {answer.text[:500]}"
     p95 = statistics.quantiles(times[3:], n=20)[-1]
@@ -146,11 +154,62 @@ def _asked(url: str) -> dict[str, list[Asked]]:
             where email is not null and last_name is not null order by md5(customer_id) limit 20
             """
         ).fetchall()
+        editions = connection.execute(
+            "select campaign, edition_id from activation.editions order by md5(edition_id) limit 20"
+        ).fetchall()
     ids, emails, phones, names = ([row[column] for row in rows] for column in range(4))
+    segments = ("active", "lapsed", "loyal", "champions")
+    last = {"since": "2026-06-29T00:00:00Z", "until": "2026-06-30T00:00:00Z"}
     return {
-        "today": ["/"],
-        "customers.search": [Search(word) for word in (*emails, *phones, *names) if word],
-        "customers.one": [f"/customers/{quote(customer_id)}" for customer_id in ids],
+        "today": [Asked("/")],
+        "campaigns": [Asked("/campaigns")],
+        "campaigns.campaign": [Asked(f"/campaigns/{quote(campaign)}") for campaign, _ in editions],
+        "campaigns.edition": [
+            Asked(f"/campaigns/{quote(campaign)}/editions/{quote(edition.removeprefix(campaign + '/'))}")
+            for campaign, edition in editions
+        ],
+        "customers.search_email": [Asked("/customers", {"q": email}) for email in emails],
+        "customers.search_phone": [Asked("/customers", {"q": phone}) for phone in phones if phone],
+        "customers.search_name": [Asked("/customers", {"q": name}) for name in names],
+        "customers.customer": [Asked(f"/customers/{quote(one)}") for one in ids],
+        "customers.evidence": [Asked(f"/customers/{quote(one)}/evidence") for one in ids],
+        "customers.next": [Asked(f"/customers/{quote(one)}/next") for one in ids],
+        "segments": [Asked("/segments")],
+        "segments.segment": [Asked(f"/segments/{one}") for one in segments],
+        "segments.members": [Asked(f"/segments/{one}/members") for one in segments],
+        "segments.found": [
+            Asked(f"/segments/{one}/members", {"q": name}) for one in segments for name in names[:5]
+        ],
+        "experience": [Asked("/experience")],
+        "experience.service": [Asked("/experience/service")],
+        "experience.tickets": [Asked(f"/experience/tickets?{urlencode(last)}")],
+        "revenue": [Asked("/revenue")],
+        "revenue.cohorts": [Asked("/revenue/cohorts")],
+        "revenue.rfm": [Asked("/revenue/rfm")],
+        "revenue.products": [Asked("/revenue/products")],
+        "builder.estimate": [
+            Asked("/builder/estimate", {"c-match": "all", **_column(0, country), **_did(1, "order", days)})
+            for country in ("DE", "GB", "FR")
+            for days in (30, 90, 365)
+        ],
+    }
+
+
+def _column(place: int, country: str) -> dict[str, str]:
+    return {
+        f"c.{place}-what": "column:country",
+        f"c.{place}-test": "one_of",
+        f"c.{place}-values": country,
+    }
+
+
+def _did(place: int, behaviour: str, days: int) -> dict[str, str]:
+    return {
+        f"c.{place}-what": f"did:{behaviour}",
+        f"c.{place}-times": "at_least",
+        f"c.{place}-count": "1",
+        f"c.{place}-period": "within_days",
+        f"c.{place}-within_days": str(days),
     }
 
 

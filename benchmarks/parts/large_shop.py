@@ -22,6 +22,7 @@ CUSTOMER = ("customer_id",)
 TABLES = (
     Copied("identity.customers", (*CUSTOMER, "value")),
     Copied("identity.identifiers", (*CUSTOMER, "value")),
+    Copied("identity.email_forms", ("email", "normal_form")),
     Copied("marts.customers", (*CUSTOMER, "email")),
     Copied("marts.customer_revenue", CUSTOMER),
     Copied("marts.consents", ("email",)),
@@ -41,6 +42,9 @@ TABLES = (
     ),
     Copied("intermediate.int_tickets_enriched", (*CUSTOMER, "ticket_id"), is_dense=False),
     Copied("intermediate.int_survey_responses_identified", (*CUSTOMER, "response_id"), is_dense=False),
+    Copied("intermediate.int_answers", (*CUSTOMER, "record_id"), is_dense=False),
+    Copied("intermediate.int_ticket_open_periods", ("ticket_id",), is_dense=False),
+    Copied("intermediate.int_ticket_days", ("ticket_id",), is_dense=False),
     Copied("intermediate.int_customer_months", CUSTOMER, is_dense=False),
     Copied("marts.orders", (*CUSTOMER, "order_id", "order_key"), is_dense=False),
     Copied("marts.sessions", (*CUSTOMER, "session_id", "anonymous_id"), is_dense=False),
