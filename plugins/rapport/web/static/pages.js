@@ -15,8 +15,18 @@ function asTheViewerWrites(part) {
   }
 }
 
+// What is wider than a small screen scrolls by itself, with the keyboard, too.
+function reachable() {
+  for (const section of document.querySelectorAll("section")) {
+    if (section.scrollWidth > section.clientWidth) section.tabIndex = 0;
+    else section.removeAttribute("tabindex");
+  }
+}
+
 asTheViewerWrites(document);
-document.addEventListener("htmx:load", (event) => asTheViewerWrites(event.detail.elt));
+reachable();
+window.addEventListener("resize", reachable);
+document.addEventListener("htmx:load", (event) => { asTheViewerWrites(event.detail.elt); reachable(); });
 
 // A write that cannot be taken back asks first.
 document.addEventListener("submit", (event) => {
