@@ -69,14 +69,14 @@ def refusal(feed: Feed) -> str:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("a.csv.gz", gzip.compress(CSV)),
-        ("a.csv.gz", gzip.compress(CSV[:9]) + gzip.compress(CSV[9:])),
+        ("a.csv.gz", gzip.compress(CSV, mtime=0)),
+        ("a.csv.gz", gzip.compress(CSV[:9], mtime=0) + gzip.compress(CSV[9:], mtime=0)),
         ("a.csv.zst", zst(CSV)),
         ("a.csv.zst", zst(CSV[:9]) + zst(CSV[9:])),
         ("a.csv.zip", zipped(("a.csv", CSV))),
         ("A.ZIP", zipped(("b.csv", CSV), ("__MACOSX/b.csv", b"x"), (".DS_Store", b"x"))),
-        ("a.zip", zipped(("sub/b.csv.gz", gzip.compress(CSV)))),
-        ("a.csv.gz.zst", zst(gzip.compress(CSV))),
+        ("a.zip", zipped(("sub/b.csv.gz", gzip.compress(CSV, mtime=0)))),
+        ("a.csv.gz.zst", zst(gzip.compress(CSV, mtime=0))),
         ("a.jsonl.zst", zst(b'{"id": 1, "at": "x"}\n{"id": 2, "at": "y"}')),
         ("a.json.zip", zipped(("a.json", json.dumps([{"id": i, "at": a} for i, a in ROWS]).encode()))),
         ("a.parquet.zst", zst(parquet())),
@@ -168,12 +168,12 @@ def test_a_password_is_a_sentence(feed_of: Callable[..., Feed], landing: Path) -
 
 BOMB = b"id,at\n" + b"1,x\n" * 1_000_000
 BOMBS = {
-    "gz": ("a.csv.gz", gzip.compress(BOMB)),
+    "gz": ("a.csv.gz", gzip.compress(BOMB, mtime=0)),
     "zst": ("a.csv.zst", zst(BOMB)),
     "zip": ("a.zip", zipped(("a.csv", BOMB))),
-    "gz in zip": ("a.zip", zipped(("a.csv.gz", gzip.compress(BOMB)))),
-    "json": ("a.jsonl.gz", gzip.compress(b'{"id": 1, "at": 2}\n' * 200_000)),
-    "parquet": ("a.parquet.gz", gzip.compress(BOMB)),
+    "gz in zip": ("a.zip", zipped(("a.csv.gz", gzip.compress(BOMB, mtime=0)))),
+    "json": ("a.jsonl.gz", gzip.compress(b'{"id": 1, "at": 2}\n' * 200_000, mtime=0)),
+    "parquet": ("a.parquet.gz", gzip.compress(BOMB, mtime=0)),
     "excel": ("a.xlsx", zipped(("xl/workbook.xml", BOMB))),
 }
 

@@ -24,7 +24,7 @@ LISTS = ("/experience/tickets?since=2026-06-01", "/experience/answers?since=2026
 
 # Who may call each route, at the least. A new route is stated here, or the first of these tests fails.
 STATED = {
-    "viewer": {
+    "viewer": (
         "GET /",
         "GET /runs/{run_id}",
         "GET /campaigns",
@@ -49,8 +49,8 @@ STATED = {
         "GET /revenue/cohorts",
         "GET /revenue/rfm",
         "GET /revenue/products",
-    },
-    "marketer": {
+    ),
+    "marketer": (
         "GET /campaigns/{name}/next",
         "POST /campaigns/{name}/approve",
         "POST /campaigns/{name}/reject",
@@ -76,11 +76,11 @@ STATED = {
         "POST /builder/sql",
         "POST /builder/save",
         "POST /builder/segments/{name}/retire",
-    },
-    "operator": {
+    ),
+    "operator": (
         "GET /settings",
         "GET /settings/audit",
-    },
+    ),
 }
 LEAST = {route: role for role, routes in STATED.items() for route in routes}
 IN_ORDER = ("viewer", "marketer", "operator")

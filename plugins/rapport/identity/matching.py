@@ -37,6 +37,8 @@ _LEARNED_FROM = _BLOCKS[:2]
 _SURE = (("first_name", "last_name", "birth_date"), ("first_name", "last_name", "postal_code"))
 _LEAST_DOUBLES = 0.05
 _SAMPLE_PAIRS = 2e6
+# A name and a city are shared by many people: a pair must be alike in one of these, too.
+_TELLING = ("birth_date", "postal_code")
 
 
 def likely_pairs(records: pa.Table, *, threshold: float, seed: int = 1) -> pa.Table:
@@ -45,7 +47,8 @@ def likely_pairs(records: pa.Table, *, threshold: float, seed: int = 1) -> pa.Ta
     The weights of each kind of agreement are estimated from the records themselves (EM), so that a common
     name counts less than a rare one and a column that is empty does not count. E-mail addresses are left out:
     equal ones are one customer already, and similar ones say no more than the names they are made of.
-    The same records and seed give the same pairs.
+    Namesakes in one city are no pair without a birth date or postal code that is alike. The same records and
+    seed give the same pairs.
 
     Args:
         threshold: the least probability, of 1.
@@ -56,9 +59,9 @@ def likely_pairs(records: pa.Table, *, threshold: float, seed: int = 1) -> pa.Ta
         return PAIRS.empty_table()
     with _quiet():
         found = _predict(records.select(["record_id", *present]), present, blocks, threshold, seed)
-    rows = sorted(
-        (_row(pair, present) for pair in found), key=lambda row: (row["record_id_a"], row["record_id_b"])
-    )
+    telling = [name for name in _TELLING if name in present]
+    rows = [_row(pair, present) for pair in found if any(pair[f"gamma_{name}"] > 0 for name in telling)]
+    rows.sort(key=lambda row: (row["record_id_a"], row["record_id_b"]))
     return pa.Table.from_pylist(rows, PAIRS)
 
 
