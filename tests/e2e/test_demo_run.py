@@ -96,7 +96,7 @@ def test_nobody_of_two_people_is_one_customer(installation: Installation, first:
         for row in csv.DictReader(file):
             person = next(iter(row.values()))
             for column, kind in (("emails", "email"), ("customer_numbers", "customer_number")):
-                for value in filter(None, row[column].split(";")):
+                for value in row[column].split():
                     if (kind, value.lower()) in found or (kind, value) in found:
                         customer = found.get((kind, value.lower())) or found[(kind, value)]
                         people_of.setdefault(customer, set()).add(person)

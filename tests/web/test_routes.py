@@ -229,3 +229,10 @@ def test_a_run_is_told_in_words_with_what_failed(pages: Pages) -> None:
     finally:
         with psycopg.connect(pages.url) as connection:
             connection.execute("truncate ops.runs cascade")
+
+
+def test_an_address_that_asks_for_nonsense_is_told_so_in_a_sentence(pages: Pages) -> None:
+    answer = pages.get("/rapport/experience/tickets?since=<b>yesterday", "vera")
+    assert answer.status == 422
+    assert "since: Input should be a valid datetime" in answer.text
+    assert "<b>" not in answer.text

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from airflow.configuration import conf
 from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
@@ -44,6 +45,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(module.router, dependencies=guards)
     app.middleware("http")(_with_headers)
     app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _misread)
     app.add_exception_handler(RapportError, _failed)
     return app
 
@@ -64,6 +66,13 @@ async def _refused(request: Request, error: Exception) -> Response:
         wanted = f"{request.url.path}?{request.url.query}".removesuffix("?")
         return RedirectResponse(f"/auth/login?next={quote(wanted)}", status_code=303)
     return page(request, "refused.html", status_code=error.status_code, sentence=error.detail)
+
+
+async def _misread(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = [f"{fault['loc'][-1]}: {fault['msg']}" for fault in error.errors()]
+    sentence = f"This address asks for something that the page does not know. {'; '.join(faults)}."
+    return page(request, "refused.html", status_code=422, sentence=sentence)
 
 
 async def _failed(request: Request, error: Exception) -> Response:

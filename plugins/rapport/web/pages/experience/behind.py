@@ -119,10 +119,14 @@ def backlog(
     is_masked: bool,
     day: date,
     older_than: int,
+    younger_than: int | None,
     chosen: Filter,
     after: Sequence[str] | None,
 ) -> list[Ticket]:
-    """Tickets open at the end of a day (UTC) that had been opened so many days before, the oldest first."""
+    """Tickets open at the end of a day (UTC) that had been opened so many days before, the oldest first.
+
+    `older_than` is the least number of days, `younger_than` the first that is too many; None is no limit.
+    """
     schema, subject = _seen(is_masked)
     query: LiteralString = f"""
         with days as (
@@ -135,6 +139,9 @@ def backlog(
             where
                 tstzrange(began_at, ended_at, '(]') @> (%(day)s::date + 1)::timestamp at time zone 'UTC'
                 and (first_began_at at time zone 'UTC')::date <= %(day)s::date - %(older_than)s
+                and (
+                    (first_began_at at time zone 'UTC')::date > %(day)s::date - %(younger_than)s::integer
+                ) is not false
                 {chosen.conditions}
         ),
 
@@ -147,7 +154,13 @@ def backlog(
 
         {_details(schema, subject)}
     """
-    values = {"day": day, "older_than": older_than, **chosen.values, **_after(after)}
+    values = {
+        "day": day,
+        "older_than": older_than,
+        "younger_than": younger_than,
+        **chosen.values,
+        **_after(after),
+    }
     return _tickets(connection, query, values)
 
 

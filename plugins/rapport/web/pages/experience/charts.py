@@ -115,13 +115,13 @@ def service_charts(
             "Open at the end, by age", [_at_end(period, last_day) for period in periods],
             [
                 Series("Opened that day", [row.backlog - row.over_1_day if row else 0 for row in rows],
-                       links=_backlog(periods, last_day, chosen, root, 0)),
+                       links=_backlog(periods, last_day, chosen, root, 0, 1)),
                 Series("1 to 6 days", [row.over_1_day - row.over_7_days if row else 0 for row in rows],
-                       links=_backlog(periods, last_day, chosen, root, 1)),
+                       links=_backlog(periods, last_day, chosen, root, 1, 7)),
                 Series("7 to 29 days", [row.over_7_days - row.over_30_days if row else 0 for row in rows],
-                       links=_backlog(periods, last_day, chosen, root, 7)),
+                       links=_backlog(periods, last_day, chosen, root, 7, 30)),
                 Series("30 days and more", [row.over_30_days if row else 0 for row in rows],
-                       links=_backlog(periods, last_day, chosen, root, 30)),
+                       links=_backlog(periods, last_day, chosen, root, 30, None)),
             ],
             kind="bar", is_stacked=True, is_partial=is_partial,
         ),
@@ -129,9 +129,14 @@ def service_charts(
 
 
 def _backlog(
-    periods: Sequence[Period], last_day: date, chosen: Filter, root: str, older_than: int
+    periods: Sequence[Period],
+    last_day: date,
+    chosen: Filter,
+    root: str,
+    older_than: int,
+    younger_than: int | None,
 ) -> list[str]:
-    """The tickets that were open at the end of each period and at least so old."""
+    """The tickets that were open at the end of each period and that old."""
     return [
         chosen.address(
             root,
@@ -139,6 +144,7 @@ def _backlog(
             measure="backlog",
             since=_last_day(period, last_day),
             older_than=older_than or None,
+            younger_than=younger_than,
         )
         for period in periods
     ]

@@ -124,6 +124,7 @@ def tickets(
     until: datetime | None = None,
     measure: Listed = "opened",
     older_than: int = 0,
+    younger_than: int | None = None,
     after: After = None,
 ) -> HTMLResponse:
     """The tickets behind a figure: a measure of marts.service_daily on days, a day's backlog, complaints."""
@@ -149,7 +150,9 @@ def tickets(
     elif measure == "backlog":
         title, order = "Tickets open at the end of the day", "the oldest first"
         with people(settings, who) as connection:
-            found = behind.backlog(connection, is_masked, first.date(), older_than, chosen, place)
+            found = behind.backlog(
+                connection, is_masked, first.date(), older_than, younger_than, chosen, place
+            )
     else:
         title, order = "Tickets behind a pain point", "the newest first"
         with people(settings, who) as connection:
@@ -164,6 +167,7 @@ def tickets(
         order=order,
         measure=measure,
         older_than=older_than,
+        younger_than=younger_than,
         first=first.date(),
         end=end.date(),
         chosen=chosen,
