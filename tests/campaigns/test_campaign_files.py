@@ -163,7 +163,8 @@ def test_one_bad_file_leaves_the_others_good(shop: SmallShop) -> None:
     ("as_of", "slot"),
     [
         (datetime(2026, 6, 29, 9, tzinfo=UTC), datetime(2026, 6, 29, 9, tzinfo=UTC)),
-        (datetime(2026, 6, 29, 8, 59, 59, tzinfo=UTC), None),
+        (datetime(2026, 6, 29, 8, 59, 59, 999_999, tzinfo=UTC), None),
+        (datetime(2026, 6, 29, 9, 0, 0, 1, tzinfo=UTC), datetime(2026, 6, 29, 9, tzinfo=UTC)),
         (datetime(2026, 7, 1, 9, tzinfo=UTC), datetime(2026, 6, 29, 9, tzinfo=UTC)),
         (datetime(2026, 7, 1, 9, 0, 1, tzinfo=UTC), None),
     ],

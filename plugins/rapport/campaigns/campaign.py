@@ -297,7 +297,8 @@ class Campaign(CampaignFile):
         """The last slot of the schedule at or before `as_of`, unless it has expired by then."""
         if self.trigger.schedule is None:
             return None
-        slot = croniter(self.trigger.schedule, as_of + timedelta(seconds=1)).get_prev(datetime)
+        after = as_of.replace(microsecond=0) + timedelta(seconds=1)  # get_prev is of before, not at
+        slot = croniter(self.trigger.schedule, after).get_prev(datetime)
         return slot if as_of - slot <= self.expires_after else None
 
     def content_hash(self, sender: Sender) -> str:
