@@ -7,8 +7,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from rapport.campaigns.files import FileMistakes, nearest, read_model
-from rapport.errors import ConfigurationError
+from rapport.campaigns.files import nearest, read_optional
 from rapport.settings import Settings
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -119,10 +118,4 @@ def read_service_hours(settings: Settings) -> ServiceHours | None:
     Raises:
         ConfigurationError: a key or value of the file is wrong.
     """
-    path = settings.config / "service.yml"
-    if not path.exists():
-        return None
-    try:
-        return read_model(path, ServiceHours)
-    except FileMistakes as mistakes:
-        raise ConfigurationError(str(mistakes)) from None
+    return read_optional(settings.config / "service.yml", ServiceHours)

@@ -15,6 +15,7 @@ from azure.core.exceptions import HttpResponseError
 from fsspec.implementations.memory import MemoryFileSystem
 
 from rapport import steps, warehouse
+from rapport.campaigns.files import read_model
 from rapport.errors import ConfigurationError, SourceUnavailable
 from rapport.landing import held, retention
 from rapport.landing.event_months import EVENTS_FOR_A_MONTH
@@ -277,7 +278,7 @@ def test_files_are_not_kept_where_that_is_off(settings: Settings) -> None:
 
 
 def test_the_configuration_that_comes_with_rapport_is_the_default(settings: Settings) -> None:
-    shipped = retention.read_model(PROJECT / "config" / "landing.yml", retention.LandingFile)
+    shipped = read_model(PROJECT / "config" / "landing.yml", retention.LandingFile)
     assert shipped == retention.LandingFile()
     assert shipped.retention.kept_files == timedelta(days=30)
 

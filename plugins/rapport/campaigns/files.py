@@ -8,6 +8,8 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from rapport.errors import ConfigurationError
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -45,6 +47,20 @@ def read_model(path: Path, model: type[Model], **extra: Any) -> Model:
         return model.model_validate({**content, **extra})
     except ValidationError as error:
         raise FileMistakes([_sentence(name, model, mistake) for mistake in error.errors()]) from None
+
+
+def read_optional(path: Path, model: type[Model]) -> Model | None:
+    """The file as `model`, None where there is none.
+
+    Raises:
+        ConfigurationError: it is no YAML mapping, or does not fit the model.
+    """
+    if not path.exists():
+        return None
+    try:
+        return read_model(path, model)
+    except FileMistakes as mistakes:
+        raise ConfigurationError(str(mistakes)) from None
 
 
 def shown(path: Path) -> str:

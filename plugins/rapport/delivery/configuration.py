@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from rapport.campaigns.durations import Duration
-from rapport.campaigns.files import FileMistakes, read_model
+from rapport.campaigns.files import FileMistakes, read_model, read_optional
 from rapport.errors import ConfigurationError
 from rapport.settings import Settings
 
@@ -151,10 +151,4 @@ def read_delivery(settings: Settings) -> Delivery:
     Raises:
         ConfigurationError: a key or value of the file is wrong.
     """
-    path = settings.config / "delivery.yml"
-    if not path.exists():
-        return Delivery()
-    try:
-        return read_model(path, Delivery)
-    except FileMistakes as mistakes:
-        raise ConfigurationError(str(mistakes)) from None
+    return read_optional(settings.config / "delivery.yml", Delivery) or Delivery()

@@ -2,9 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from rapport.campaigns.files import FileMistakes, read_model
+from rapport.campaigns.files import read_optional
 from rapport.delivery.configuration import Address, HttpsUrl
-from rapport.errors import ConfigurationError
 from rapport.settings import Settings
 
 
@@ -25,10 +24,4 @@ def read_digest(settings: Settings) -> Digest:
     Raises:
         ConfigurationError: a key or value of the file is wrong.
     """
-    path = settings.config / "digest.yml"
-    if not path.exists():
-        return Digest()
-    try:
-        return read_model(path, Digest)
-    except FileMistakes as mistakes:
-        raise ConfigurationError(str(mistakes)) from None
+    return read_optional(settings.config / "digest.yml", Digest) or Digest()

@@ -6,8 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from rapport.campaigns.files import FileMistakes, read_model
-from rapport.errors import ConfigurationError
+from rapport.campaigns.files import read_optional
 from rapport.settings import Settings
 
 
@@ -118,14 +117,7 @@ def read_identity(settings: Settings) -> Identity:
     Raises:
         ConfigurationError: a key or value of the file is wrong.
     """
-    path = settings.config / "identity.yml"
-    if not path.exists():
-        identity = Identity()
-    else:
-        try:
-            identity = read_model(path, Identity)
-        except FileMistakes as mistakes:
-            raise ConfigurationError(str(mistakes)) from None
+    identity = read_optional(settings.config / "identity.yml", Identity) or Identity()
     return _with_own_addresses(identity, settings)
 
 

@@ -8,8 +8,7 @@ import psycopg
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from rapport.campaigns.durations import parse_duration
-from rapport.campaigns.files import FileMistakes, read_model
-from rapport.errors import ConfigurationError
+from rapport.campaigns.files import read_optional
 from rapport.landing import event_months
 from rapport.landing.kept_files import KeptFiles
 from rapport.settings import Settings
@@ -100,13 +99,9 @@ def read_retention(settings: Settings) -> Kept:
     """config/landing.yml, or the defaults where there is none.
 
     Raises:
-        ConfigurationError: a line for each mistake in it.
+        ConfigurationError: a key or value of it is wrong.
     """
-    path = settings.config / FILE_NAME
-    try:
-        file = read_model(path, LandingFile) if path.exists() else LandingFile()
-    except FileMistakes as error:
-        raise ConfigurationError("\n".join(error.sentences)) from None
+    file = read_optional(settings.config / FILE_NAME, LandingFile) or LandingFile()
     if file.retention.kept_files == timedelta(0):
         return Kept(None, file.connection, file.retention)
     store = KeptFiles.at(file.kept_files, settings, file.connection)
