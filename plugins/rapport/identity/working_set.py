@@ -64,7 +64,7 @@ def everything(connection: psycopg.Connection, identity: Identity, decisions: De
     connection.execute("delete from identity.email_forms")
     forms = _forms(connection, observed, identity)
     columns = _vertices(observed, forms)
-    reviews = _without(shared_identifiers(observed, columns, identity.guard), decisions.trusted)
+    reviews = _without(shared_identifiers(observed, columns, identity.guard), _identifiers(decisions.trusted))
     rules = _rules(forms, reviews, decisions)
     return WorkingSet(observed, rules, MEMBER.empty_table(), reviews, None, None)
 
@@ -87,12 +87,14 @@ def reached(
     forms = _forms(connection, news, identity)
     spellings = _spellings(connection, forms)
     looked_at = _distinct(news.identifiers, spellings, _identifiers(decided))
-    reviews = _without(_reviews(connection, identity, looked_at, forms), decisions.trusted)
+    reviews = _without(_reviews(connection, identity, looked_at, forms), _identifiers(decisions.trusted))
     turned = _turned(connection, reviews, looked_at)
     doubtful = _distinct(_of_superseded(news), turned, _identifiers(decided))
-    taken_apart = _customers_of(connection, doubtful)
+    asked = _distinct(looked_at, doubtful)
+    known = _known(connection, asked)
+    taken_apart = pc.unique(known.filter(pc.is_in(_keys(known), _keys(doubtful)))["customer_id"])
     members = _members_of(connection, taken_apart)
-    strangers = _without_customer(connection, looked_at)
+    strangers = _without(looked_at, known)
     more = _rows_of(connection, _distinct(members, doubtful, strangers), identity)
     rows = pa.concat_tables([rows, more])
 
@@ -100,7 +102,8 @@ def reached(
     forms = pa.concat_tables([forms, _forms(connection, observed, identity)])
     partners = _partners(observed, decisions)
     rows = pa.concat_tables([rows, _rows_of(connection, _without_customer(connection, partners), identity)])
-    known = _known(connection, _distinct(observed.identifiers, _spellings(connection, forms), partners))
+    others = _without(_distinct(observed.identifiers, _spellings(connection, forms), partners), asked)
+    known = pa.concat_tables([known, _known(connection, others)])
     known = known.filter(pc.invert(pc.is_in(known["customer_id"], taken_apart)))
     known = pa.concat_tables([known, _origins(connection, known)])
     observed = observe(pa.concat_tables([rows, _as_rows(known)]))
@@ -211,27 +214,19 @@ def _with_many_neighbours(
 def _turned(connection: psycopg.Connection, reviews: pa.Table, looked_at: pa.Table) -> pa.Table:
     """Those that link no longer, or again."""
     before = _in_table(connection, "identity.reviews", looked_at)
-    stopped = reviews.select(KEY).filter(pc.invert(pc.is_in(_keys(reviews), _keys(before))))
-    again = before.filter(pc.invert(pc.is_in(_keys(before), _keys(reviews))))
-    return pa.concat_tables([stopped, again])
+    return pa.concat_tables([_without(reviews.select(KEY), before), _without(before, reviews)])
 
 
 def _kept_reviews(connection: psycopg.Connection, observed: Observed, looked_at: pa.Table) -> pa.Table:
     """Those of the observed identifiers that did not link before and were not looked at now."""
     before = _in_table(connection, "identity.reviews", observed.identifiers)
-    return before.filter(pc.invert(pc.is_in(_keys(before), _keys(looked_at))))
+    return _without(before, looked_at)
 
 
 def _of_superseded(news: Observed) -> pa.Table:
     """The identifiers of rows that hold no longer."""
     codes = np.unique(np.concatenate([column[~news.is_current] for column in news.codes]))
     return news.identifiers.take(pa.array(codes[codes >= 0]))
-
-
-def _customers_of(connection: psycopg.Connection, identifiers: pa.Table) -> pa.Array:
-    if not len(identifiers):
-        return pa.array([], TEXT)
-    return pc.unique(_known(connection, identifiers)["customer_id"]).cast(TEXT)
 
 
 def _members_of(connection: psycopg.Connection, customers: pa.Array) -> pa.Table:
@@ -248,8 +243,7 @@ def _members_of(connection: psycopg.Connection, customers: pa.Array) -> pa.Table
 
 
 def _without_customer(connection: psycopg.Connection, identifiers: pa.Table) -> pa.Table:
-    known = _in_table(connection, "identity.identifiers", identifiers)
-    return identifiers.filter(pc.invert(pc.is_in(_keys(identifiers), _keys(known))))
+    return _without(identifiers, _in_table(connection, "identity.identifiers", identifiers))
 
 
 def _rows_of(connection: psycopg.Connection, identifiers: pa.Table, identity: Identity) -> pa.Table:
@@ -399,8 +393,9 @@ def _distinct(*tables: pa.Table) -> pa.Table:
     return together.group_by(list(KEY)).aggregate([])
 
 
-def _without(reviews: pa.Table, identifiers: Iterable[Identifier]) -> pa.Table:
-    return reviews.filter(pc.invert(pc.is_in(_keys(reviews), _keys(_identifiers(identifiers)))))
+def _without(rows: pa.Table, identifiers: pa.Table) -> pa.Table:
+    """The rows whose identifier is none of the others."""
+    return rows.filter(pc.invert(pc.is_in(_keys(rows), _keys(identifiers))))
 
 
 def _keys(identifiers: pa.Table) -> pa.ChunkedArray:
