@@ -4,6 +4,8 @@ Runs on each new customer view, and every morning even if the view could not be 
 held, with the reason. Sending is `send_due`'s work.
 """
 
+from typing import Any
+
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag
 
 from wiring import CUSTOMER_VIEW, DEFAULTS, EDITIONS, asked_for, step
@@ -19,10 +21,11 @@ from wiring import CUSTOMER_VIEW, DEFAULTS, EDITIONS, asked_for, step
 )
 def run_campaigns() -> None:
     @step(outlets=[EDITIONS])
-    def plan_campaigns() -> None:
+    def plan_campaigns(outlet_events: Any = None) -> None:
         from rapport import steps
 
-        steps.plan_campaigns("run_campaigns", asked_for("run_id"))
+        waiting = steps.plan_campaigns("run_campaigns", asked_for("run_id"))
+        outlet_events[EDITIONS].extra = {"awaiting_approval": waiting}
 
     plan_campaigns()
 

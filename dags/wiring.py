@@ -1,7 +1,8 @@
 """What the DAGs share: the assets between them, their defaults, and how a task meets Rapport's errors."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -49,18 +50,25 @@ def step(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         from rapport import steps
-        from rapport.errors import PermanentError
         from rapport.ledger import TaskTry
 
         instance = get_current_context()["ti"]
         task_try = TaskTry(instance.run_id, instance.task_id, instance.map_index, instance.try_number)
-        try:
-            with steps.done_by(task_try):
-                return function(*args, **kwargs)
-        except PermanentError as error:
-            raise AirflowFailException(str(error)) from error
+        with permanent_errors_fail(), steps.done_by(task_try):
+            return function(*args, **kwargs)
 
     return task(**options)(call)
+
+
+@contextmanager
+def permanent_errors_fail() -> Iterator[None]:
+    """What trying again would not change fails the task at once."""
+    from rapport.errors import PermanentError
+
+    try:
+        yield
+    except PermanentError as error:
+        raise AirflowFailException(str(error)) from error
 
 
 def conf() -> dict[str, Any]:
@@ -70,10 +78,20 @@ def conf() -> dict[str, Any]:
 
 def asked_for(name: str) -> Any:
     """What the DAG run's conf says, else the newest asset event that started it, else None."""
+    said = _said_by_events(name)
+    return conf().get(name, said[-1] if said else None)
+
+
+def news(name: str) -> list[Any] | None:
+    """What all asset events that started the DAG run list together; None where a person started it."""
+    said = _said_by_events(name)
+    return [one for listed in said for one in listed] if said else None
+
+
+def _said_by_events(name: str) -> list[Any]:
     triggers = (get_current_context().get("triggering_asset_events") or {}).values()
     events = sorted((event for events in triggers for event in events), key=lambda event: event.timestamp)
-    said = [event.extra[name] for event in events if name in (event.extra or {})]
-    return conf().get(name, said[-1] if said else None)
+    return [event.extra[name] for event in events if name in (event.extra or {})]
 
 
 def as_of() -> datetime:

@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from rapport.main_job import AFTER_THE_RUN, DAGS
+from rapport import steps
+from rapport.main_job import AFTER_THE_RUN, DAGS, FOR_PEOPLE
 from rapport.settings import PROJECT
 
 if TYPE_CHECKING:
@@ -28,19 +30,20 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> "DagBag":
 
 def test_every_dag_file_imports(bag: "DagBag") -> None:
     assert bag.import_errors == {}
-    assert set(bag.dags) == {*DAGS, *AFTER_THE_RUN}
+    assert set(bag.dags) == {*DAGS, *AFTER_THE_RUN, *FOR_PEOPLE}
     files = {path.stem for path in (PROJECT / "dags").glob("*.py")} - {"wiring"}
     assert files == set(bag.dags), "one file, one DAG, both of one name"
 
 
-@pytest.mark.parametrize("name", [*DAGS, *AFTER_THE_RUN])
+@pytest.mark.parametrize("name", [*DAGS, *AFTER_THE_RUN, *FOR_PEOPLE])
 def test_a_dag_says_what_it_is_for_and_can_be_operated(bag: "DagBag", name: str) -> None:
     dag = bag.dags[name]
     assert dag.doc_md is not None
     assert len(dag.doc_md) > 80
     assert dag.tags
     assert not dag.catchup
-    assert dag.max_active_runs == 1
+    # One that waits for people must not keep the next question waiting.
+    assert (dag.max_active_runs == 1) == (name not in FOR_PEOPLE)
     for task in dag.tasks:
         assert task.owner == "data-engineering"
         assert task.on_failure_callback, f"{task.task_id} fails in silence"
@@ -69,7 +72,7 @@ import socket, sys
 def refuse(*arguments): raise AssertionError("a DAG file opened a connection while being imported")
 socket.socket.connect = refuse
 before = set(sys.modules)
-import airflow.sdk, airflow.sdk.exceptions
+import airflow.sdk, airflow.sdk.exceptions, airflow.providers.standard.operators.hitl
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable
 with_airflow = set(sys.modules)
 sys.path[:0] = [sys.argv[1], sys.argv[2]]
@@ -98,3 +101,40 @@ def test_airflow_registers_no_module_of_ours_under_its_bare_file_name(bag: "DagB
     assert sys.modules["email"] is email
     assert "/lib/python" in (email.__file__ or "")
     assert not [name for name in ("ledger", "steps", "warehouse", "env") if name in sys.modules]
+
+
+@pytest.mark.parametrize(
+    ("option", "person", "decided"),
+    [
+        ("Approve", {"id": "7", "name": "mia"}, [("weekly/1", "h", True, "mia")]),
+        ("Reject", {"id": "7", "name": "mia"}, [("weekly/1", "h", False, "mia")]),
+        ("Reject", None, []),
+    ],
+    ids=["approved", "rejected", "nobody answered in time"],
+)
+def test_an_answer_in_airflow_decides_about_the_edition_that_was_asked_about(
+    bag: "DagBag",
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+    person: dict[str, str] | None,
+    decided: list[tuple[str, str, bool, str]],
+) -> None:
+    told: list[tuple[str, str, bool, str]] = []
+    monkeypatch.setattr(
+        steps,
+        "decide",
+        lambda edition, edition_hash, is_approved, by: told.append((edition, edition_hash, is_approved, by)),
+    )
+    ask = bag.dags["approve_editions"].task_dict["ask"].operator_class(
+        task_id="ask", options=["Approve", "Reject"], defaults="Reject",
+        edition_id="weekly/1", edition_hash="h", subject="Send it?", body="", seconds=60.0,
+    )  # fmt: skip
+    assert ask.response_timeout == timedelta(minutes=1)
+    event = {
+        "chosen_options": [option],
+        "params_input": {},
+        "responded_by_user": person,
+        "responded_at": datetime(2026, 7, 1, tzinfo=UTC),
+    }
+    ask.execute_complete({}, event)
+    assert told == decided

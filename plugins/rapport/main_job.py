@@ -30,6 +30,7 @@ DAGS = (
 )
 # Beside them the scheduler runs what here is called once the run has ended.
 AFTER_THE_RUN = ("daily_digest",)
+FOR_PEOPLE = ("approve_editions",)  # `dag.test()` would wait for their answers for ever
 
 
 def run(

@@ -14,6 +14,7 @@ from rapport.ledger import StepRecord, TaskTry
 from rapport.settings import Settings
 
 if TYPE_CHECKING:
+    from rapport.campaigns.questions import Question
     from rapport.digest.sending import Sent
     from rapport.landing.progress import LoadProgress
     from rapport.sources.feed import Feed
@@ -196,8 +197,8 @@ def record_memberships(dag: str, run_id: int) -> None:
             record.message = "; ".join(built_segments.held(connection)) or None
 
 
-def plan_campaigns(dag: str, run_id: int | None) -> None:
-    """Plan and gate every campaign that is due, then close the run.
+def plan_campaigns(dag: str, run_id: int | None) -> list[str]:
+    """Plan and gate every campaign that is due, then close the run; the new editions that await approval.
 
     Without a `run_id` on the newest customer view, if there is one. Where a newer one is being built already,
     planning is left to that.
@@ -214,15 +215,43 @@ def plan_campaigns(dag: str, run_id: int | None) -> None:
             run = ledger.run(connection, run_id) if run_id is not None else ledger.newest_view(connection)
             newest = ledger.newest_run(connection)
         if run is None or newest is None:
-            return
+            return []
         try:
             if newest.run_id > run.run_id and newest.state == "running":
-                return
+                return []
             with _recorded(url, run.run_id, dag, "plan_campaigns") as record:
                 editions = planning.plan_campaigns(url, run, settings)
                 record.rows_out = sum(edition.planned for edition in editions)
         finally:
             ledger.close_run(url, run.run_id)
+    return [edition.edition_id for edition in editions if edition.state == "awaiting_approval"]
+
+
+def open_questions(editions: Sequence[str] | None) -> "list[Question]":
+    """What a person is to be asked about these editions, or about all that await approval."""
+    from rapport.campaigns import questions
+    from rapport.digest.configuration import read_digest
+
+    settings = Settings.from_environment()
+    with warehouse.connect(warehouse.ensure(settings)) as connection:
+        return questions.open_questions(
+            connection, editions, datetime.now(UTC), read_digest(settings).pages or ""
+        )
+
+
+def decide(edition_id: str, edition_hash: str, is_approved: bool, *, by: str) -> None:
+    """Approve an edition as it was planned under the hash, or reject it, as a person answered in Airflow.
+
+    Raises:
+        DecisionRefused: it awaits no approval any more, or was planned afresh since.
+    """
+    from rapport.campaigns import decisions
+
+    with warehouse.connect(warehouse.ensure(Settings.from_environment())) as connection:
+        if is_approved:
+            decisions.approve(connection, edition_id, edition_hash, by=by, through="task")
+        else:
+            decisions.reject(connection, edition_id, by=by, through="task")
 
 
 def send_due(dag: str, run_id: int | None, now: datetime) -> None:
