@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import psycopg
 import pytest
@@ -86,6 +87,20 @@ def test_nobody_ends_anothers_query(settings: Settings, mias_query: Asking) -> N
         connection.execute("select 1")
     mias_query.join(0.3)
     assert mias_query.is_alive()
+
+
+@pytest.mark.parametrize("read", [database.rendering, database.evidence])
+def test_what_people_are_made_of_is_not_read_for_a_viewer(
+    settings: Settings,
+    read: Callable[[Settings, Visitor], AbstractContextManager[psycopg.Connection]],
+) -> None:
+    with (
+        pytest.raises(PermissionError, match="vera may not see people"),
+        read(settings, person("vera", Role.VIEWER)),
+    ):
+        pass
+    with read(settings, person("mia")) as connection:
+        assert connection.execute("select count(*) from identity.customers").fetchone() == (0,)
 
 
 def test_a_query_that_takes_too_long_is_stopped(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,8 +53,14 @@ def for_download(settings: Settings, who: Visitor, patience: str) -> psycopg.Con
 
 
 @contextmanager
-def rendering(settings: Settings) -> Iterator[psycopg.Connection]:
-    """A transaction that reads what mails are made of; for routes that only marketers may call."""
+def rendering(settings: Settings, who: Visitor) -> Iterator[psycopg.Connection]:
+    """A transaction that reads what mails are made of, people's data among it.
+
+    Raises:
+        PermissionError: the visitor may not see people.
+        QueryStopped: a query took too long.
+    """
+    _may_see_people(who)
     with _read_only(settings) as connection:
         yield connection
 
@@ -63,13 +69,13 @@ def rendering(settings: Settings) -> Iterator[psycopg.Connection]:
 def evidence(settings: Settings, who: Visitor) -> Iterator[psycopg.Connection]:
     """A transaction over what no role but the pipeline's reads: identity's rows, planning for one customer.
 
-    Only for who may see people. It may make temporary tables; whatever it does is rolled back.
+    It may make temporary tables; whatever it does is rolled back.
 
     Raises:
+        PermissionError: the visitor may not see people.
         QueryStopped: a query took too long.
     """
-    if not who.may(Role.MARKETER):
-        raise PermissionError(f"{who.name} may not see people")
+    _may_see_people(who)
     with _rolled_back(settings) as connection:
         yield connection
 
@@ -102,6 +108,11 @@ def _rolled_back(settings: Settings) -> Iterator[psycopg.Connection]:
             f"the warehouse did not answer within {PATIENCE}, or you asked something newer meanwhile; "
             "ask for less, or try again"
         ) from None
+
+
+def _may_see_people(who: Visitor) -> None:
+    if not who.may(Role.MARKETER):
+        raise PermissionError(f"{who.name} may not see people")
 
 
 def _take_role(connection: psycopg.Connection, who: Visitor) -> None:

@@ -99,7 +99,7 @@ def rendered(
     with _LOCK:
         kept = _KEPT.get(key)
         if kept is None or time.monotonic() - kept.at > KEPT_FOR:
-            with database.rendering(settings) as connection:
+            with database.rendering(settings, who) as connection:
                 found = previews(connection, of.campaign, of.sender, customer=customer, mail=mail)
             kept = _KEPT[key] = _Kept(found, time.monotonic())
             while len(_KEPT) > KEPT:

@@ -124,7 +124,7 @@ def find_member(
     """Somebody by customer id or e-mail address, which therefore stands in no address of ours."""
     settings: Settings = request.app.state.settings
     try:
-        with database.rendering(settings) as connection:
+        with database.rendering(settings, who) as connection:
             customer = find_customer(connection, member) if member.strip() else None
     except PermanentError as error:
         return _preview_page(request, who, name, sent, 404, refused=sentence(error), member=member)
