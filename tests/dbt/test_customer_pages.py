@@ -226,6 +226,28 @@ def test_search_and_page_read_by_index(marketer: psycopg.Connection) -> None:
         assert "Index Cond" in str(plan)
 
 
+def test_names_late_in_the_alphabet_are_found_without_reading_those_before(settings: Settings) -> None:
+    with warehouse.connect(str(settings.warehouse_url)) as connection:
+        connection.execute(
+            """
+            insert into marts.customers (customer_id, first_name, last_name, lifecycle_stage, order_count,
+                reporting_currency, session_count, ticket_count, email_count)
+            select 'c_' || number, 'Aaron', 'Baker ' || number, 'prospect', 0, 'EUR', 0, 0, 0
+            from generate_series(1, 20000) as numbers (number)
+            """
+        )
+        connection.execute("analyze marts.customers")
+        for begins in ("Zzyzx", "Zzyzx Z"):
+            plan = connection.execute(
+                f"explain (analyze, buffers, format json) {search.BY_NAME}".encode(),
+                {"begins": begins, "pattern": f"{begins}%", "after": None, "page": search.PAGE},
+            ).fetchone()
+            assert plan is not None
+            read = plan[0][0]["Plan"]
+            assert read["Shared Hit Blocks"] + read["Shared Read Blocks"] < 30
+        connection.rollback()
+
+
 def test_former_ids_lead_to_who_they_are_today(marketer: psycopg.Connection) -> None:
     today = profile.surviving(marketer, FORMER)
     assert today is not None

@@ -63,7 +63,8 @@ with recursive sources as (
 select source from sources where source is not null
 """
 
-_BY_NAME = f"""
+# The first page begins where such names begin: from '' on, the index would be read up to there.
+BY_NAME = f"""
 with last_shown as (
     select
         case when {_FIRST_LAST} like lower(%(pattern)s) then {_FIRST_LAST} else {_LAST_FIRST} end as name_key,
@@ -71,7 +72,7 @@ with last_shown as (
     from marts.customers
     where customer_id = %(after)s
     union all
-    select '', ''
+    select lower(%(begins)s), ''
     where %(after)s is null
 ),
 
@@ -166,8 +167,13 @@ def find(connection: psycopg.Connection, wanted: Wanted, after: str | None) -> P
     names: list[Any] = []
     if wanted.name is not None:
         names = connection.execute(
-            _BY_NAME,
-            {"pattern": f"{_literally(wanted.name)}%", "after": after, "page": PAGE + 1},
+            BY_NAME,
+            {
+                "begins": wanted.name,
+                "pattern": f"{_literally(wanted.name)}%",
+                "after": after,
+                "page": PAGE + 1,
+            },
         ).fetchall()
     for customer_id, found_by, source in names[:PAGE]:
         found.setdefault(customer_id, (found_by, source))
