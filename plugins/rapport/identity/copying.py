@@ -8,20 +8,14 @@ import pyarrow as pa
 from psycopg import sql
 from pyarrow import csv
 
+from rapport import postgres_csv
+
 BLOCK_BYTES = 4 << 20
 ROWS_PER_WRITE = 20_000
 
 
 def read(connection: psycopg.Connection, query: str, schema: pa.Schema) -> pa.Table:
     """The query's rows; its columns are those of the schema, in this order. Null and '' stay apart."""
-    convert = csv.ConvertOptions(
-        column_types=schema,
-        null_values=[""],
-        true_values=["t"],
-        false_values=["f"],
-        strings_can_be_null=True,
-        quoted_strings_can_be_null=False,
-    )
     with connection.cursor().copy(f"copy ({query}) to stdout (format csv)".encode()) as copy:
         source = _Reading(copy)
         first = source.read(1)
@@ -32,7 +26,7 @@ def read(connection: psycopg.Connection, query: str, schema: pa.Schema) -> pa.Ta
             cast(IO[bytes], source),
             read_options=csv.ReadOptions(column_names=schema.names, block_size=BLOCK_BYTES),
             parse_options=csv.ParseOptions(newlines_in_values=True),
-            convert_options=convert,
+            convert_options=postgres_csv.conversion(schema),
         )
 
 

@@ -223,15 +223,10 @@ def _parquet(extract: Extract) -> Generator[bytes]:
     from pyarrow import csv as arrow_csv
     from pyarrow import parquet
 
+    from rapport import postgres_csv
+
     schema = pa.schema([(column.name, _arrow_type(column.type)) for column in extract.columns])
-    convert = arrow_csv.ConvertOptions(
-        column_types=schema,
-        null_values=[""],
-        true_values=["t"],
-        false_values=["f"],
-        strings_can_be_null=True,
-        quoted_strings_can_be_null=False,
-    )
+    convert = postgres_csv.conversion(schema)
     read = arrow_csv.ReadOptions(column_names=schema.names, use_threads=False, block_size=2 * ROW_GROUP_BYTES)
     parse = arrow_csv.ParseOptions(newlines_in_values=True)
     sink = _Sink()
