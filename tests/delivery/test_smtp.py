@@ -3,10 +3,9 @@
 import email
 import email.policy
 import logging
-import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,65 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult, Envelope, Session
+from aiosmtpd.smtp import AuthResult
 
 from campaigns.small_shop import SmallShop
 from delivery.certificates import self_signed
 from delivery.live_shop import LiveShop
+from delivery.smtp_listener import Handler, smtp_server
 from rapport.delivery import leaving
 from rapport.delivery.configuration import Smtp
 from rapport.delivery.counts import SendCounts
 from rapport.delivery.outbox import send_due
 from rapport.delivery.transports.smtp import SmtpServer
 from rapport.errors import ConfigurationError
-
-Reply = Callable[[str], str]
-
-
-class Handler:
-    """Keeps what it is given. `to` and `data` give the reply to an address or to a mail for it."""
-
-    def __init__(self, to: Reply, data: Reply) -> None:
-        self.mails: list[tuple[str, bytes]] = []
-        self.connections: set[Any] = set()
-        self._to, self._data = to, data
-
-    async def handle_RCPT(  # noqa: N802
-        self, server: Any, session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
-        self.connections.add(session.peer)
-        if (reply := self._to(address)) == "250 OK":
-            envelope.rcpt_tos.append(address)
-        return reply
-
-    async def handle_DATA(self, server: Any, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        (address,) = envelope.rcpt_tos
-        reply = self._data(address)
-        if reply == "drop":
-            server.transport.abort()
-        if reply in ("250 OK", "drop"):
-            assert isinstance(envelope.content, bytes)
-            self.mails.append((address, envelope.content))
-        return reply
-
-
-def fine(address: str) -> str:
-    return "250 OK"
-
-
-@contextmanager
-def smtp_server(to: Reply = fine, data: Reply = fine, **options: Any) -> Iterator[tuple[Handler, int]]:
-    handler = Handler(to, data)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    controller = Controller(handler, hostname="127.0.0.1", port=port, **options)
-    controller.start()
-    try:
-        yield handler, port
-    finally:
-        controller.stop()
 
 
 @pytest.fixture

@@ -13,8 +13,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from delivery.smtp_listener import smtp_server
 from rapport import ledger, steps, warehouse
 from rapport.delivery.configuration import read_sender
+from rapport.delivery.fake_sendgrid import FakeSendGrid
 from rapport.delivery.mime import Mail, list_unsubscribe
 from rapport.delivery.rendering import Rendered
 from rapport.delivery.transports.sendgrid_request import single_body
@@ -131,6 +133,37 @@ def test_a_mistake_in_the_file_is_named(told: Settings) -> None:
     write(told, "digest.yml", "recipient: [anna@shop.example]")
     with pytest.raises(ConfigurationError, match=r"digest\.yml.*recipient"):
         send(told)
+
+
+def test_it_arrives_over_smtp_and_who_is_refused_is_told_of_and_tried_again(told: Settings) -> None:
+    now = datetime.now(UTC)
+    refused = iter(["550 no such user"])
+    with smtp_server(
+        to=lambda address: next(refused, "250 OK") if address.startswith("ben") else "250 OK"
+    ) as (server, port):
+        write(
+            told, "delivery.yml", f"transport: smtp\nsmtp: {{host: 127.0.0.1, port: {port}, security: none}}"
+        )
+        first, second = send(told, now), send(told, now)
+    assert (first.now, first.faults) == (1, ["refused with 550"])
+    assert (second.now, second.before, second.faults) == (1, 1, [])
+    assert [address for address, _ in server.mails] == ["anna@shop.example", "ben@shop.example"]
+    arrived = email.message_from_bytes(server.mails[0][1], policy=email.policy.default)
+    assert "no run last night" in arrived["Subject"]
+    assert "List-Unsubscribe" not in arrived
+
+
+def test_it_is_accepted_by_sendgrid(told: Settings) -> None:
+    with FakeSendGrid() as sendgrid:
+        write(told, "delivery.yml", f"transport: sendgrid\nsendgrid: {{host: '{sendgrid.url}'}}")
+        settings = replace(told, sendgrid_api_key=sendgrid.key)
+        assert (send(settings, datetime.now(UTC)).now, send(settings, datetime.now(UTC)).before) == (2, 2)
+        mails = sendgrid.mails()
+    assert {mail.email for mail in mails} == {"anna@shop.example", "ben@shop.example"}
+    for mail in mails:
+        assert "no run last night" in mail.subject
+        assert "No order is &lt;lost&gt;." in str(mail.html)
+        assert "List-Unsubscribe" not in mail.headers
 
 
 def test_a_server_that_is_not_there_fails_no_run_and_is_tried_again(
