@@ -78,7 +78,7 @@ def visits_of(url: str, device: str | None) -> list[tuple[Any, ...]]:
     return [row[1:] for row in visits_in_steps.rows(url, VISITS) if row[0] == device]
 
 
-def test_a_late_event_tells_the_visits_around_its_time_again_and_no_others(url: str) -> None:
+def test_an_event_ten_years_late_tells_the_visits_around_its_time_again_and_no_others(url: str) -> None:
     ten_years_ago = NOON.replace(year=2016)
     assert visits_of(url, "phone") == [
         (ten_years_ago - 30 * MINUTE - SECOND, ten_years_ago - 30 * MINUTE - SECOND, 1, None, 2),

@@ -212,11 +212,3 @@ def test_an_identifier_is_seen_from_its_earliest_to_its_latest_row() -> None:
 
 def test_no_rows_make_no_customers() -> None:
     assert resolved([]).identifiers.num_rows == 0
-
-
-def test_a_customer_with_ten_thousand_devices_is_one_customer() -> None:
-    rows = [
-        observation(1, 1, 1, "north", customer_number="1", anonymous_id=f"d{number}")
-        for number in range(10_000)
-    ]
-    assert set(customer_of(resolved(rows)).values()) == {derive_id("customer_number", "north", "1")}

@@ -92,6 +92,32 @@ def test_neither_devices_nor_other_shops_numbers_count(
     assert len(set(customers(warehouse_url, "device").values())) == 1
 
 
+def test_a_customer_may_have_ten_thousand_devices(
+    warehouse_url: str, observe: Observe, open_run: OpenRun
+) -> None:
+    observe(1, "web_events", "site", email="anna@x.example", anonymous_id="d0")
+    with psycopg.connect(warehouse_url) as connection:
+        connection.execute(
+            """
+            insert into intermediate.int_identity_observations (
+                stream, source, email, anonymous_id, record_id, first_batch_id, batch_first_seen_at,
+                first_seen_at, last_seen_at, run_id
+            )
+            select
+                stream, source, email, 'd' || number, 'r' || number, first_batch_id, batch_first_seen_at,
+                first_seen_at, last_seen_at, run_id
+            from intermediate.int_identity_observations, generate_series(1, 9998) as number
+            """
+        )
+    assert resolve_identity(warehouse_url, open_run(1)).to_review == 0
+    observe(2, "web_events", "site", email="anna@x.example", anonymous_id="d9999")
+    assert resolve_identity(warehouse_url, open_run(2)).to_review == 0
+    found = customers(warehouse_url, "device")
+    assert len(found) == 10_000
+    assert set(found.values()) == set(customers(warehouse_url, "email").values())
+    assert len(set(found.values())) == 1
+
+
 def test_a_kind_may_have_a_limit_of_its_own(warehouse_url: str, observe: Observe, open_run: OpenRun) -> None:
     for number in range(7):
         observe(1, "orders", "shop", customer_number="1", email=f"p{number}@x.example")
