@@ -1,10 +1,26 @@
 """docs/data-dictionary.md says what the project says, of every table and column that people query."""
 
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import yaml
+
+from rapport.data_dictionary import SCHEMAS
 from rapport.settings import PROJECT
+
+MODELS = PROJECT / "dbt_project" / "models"
+NUMBERS = ("numeric", "bigint", "integer", "double precision")
+# A count is of what its description names; a place in a row and a run's number have no unit.
+UNIT = re.compile(
+    r"(?<!\w)(minutes|days|months|units|currency|reporting_currency|percent|ratio|scale"
+    r"|0 to 1|0 to 10|1 to 5|1 to 7|-100 to 100)\b",
+    re.IGNORECASE,
+)
+WITHOUT_UNIT = re.compile(r"_count$|_rank$|_number$|^run_id$")
 
 # A process of its own: dbt keeps its log open.
 PROGRAM = """
@@ -26,3 +42,25 @@ def test_the_dictionary_is_up_to_date_and_everything_that_people_query_has_a_mea
     assert undescribed.split() == []
     kept = (PROJECT / "docs" / "data-dictionary.md").read_text()
     assert kept == (tmp_path / "written.md").read_text(), "run `make docs`"
+
+
+def numbers() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every column of numbers that people query, as table.column, with what the project says of it."""
+    for schema in SCHEMAS:
+        for path in (MODELS / schema).glob("*.yml"):
+            for model in yaml.safe_load(path.read_text()).get("models", []):
+                for column in model.get("columns", []):
+                    if column.get("data_type") in NUMBERS:
+                        yield f"{model['name']}.{column['name']}", column
+
+
+def test_a_number_says_in_which_unit_it_is() -> None:
+    """In its description, which is its comment in the database."""
+    columns = dict(numbers())
+    assert len(columns) > 200
+    silent = [
+        name
+        for name, column in columns.items()
+        if not WITHOUT_UNIT.search(column["name"]) and not UNIT.search(column["description"])
+    ]
+    assert silent == []

@@ -1,4 +1,4 @@
-"""95 % intervals of what customers say, by the formulas of marts.experience.
+"""95 % intervals of what customers say, by the formulas of the mart of experience.
 
 They are told again here because a page adds days and groups up before it asks for them.
 """
