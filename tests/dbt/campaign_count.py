@@ -97,7 +97,8 @@ class Shop:
             row = found.setdefault(key, {})
             row[name] = row.get(name, 0) + amount
 
-        happened = {name: set(own.message_id) for name, own in self.events.groupby("event")}
+        told = self.events[self.events.event != "opened"]
+        happened = {name: set(own.message_id) for name, own in told.groupby("event")}
         bounced = self.events[self.events.event == "bounced"].set_index("message_id")["class"].to_dict()
         people, anybody = self.clicks()
         happened |= {"clicked": people, "clicked_by_machines": anybody - people}
@@ -153,6 +154,12 @@ class Shop:
                 if click.user_agent != SCANNER and not is_early and near.link.nunique() < 3:
                     people.add(message_id)
         return people, anybody
+
+    def opens(self) -> set[Any]:
+        """The messages whose picture a person fetched."""
+        opened = self.events[self.events.event == "opened"]
+        people = opened[(opened.user_agent != SCANNER) & ~opened.is_machine_open.eq(True)]
+        return set(people.message_id)
 
     def lift(self) -> dict[tuple[Any, ...], dict[str, Any]]:
         """By campaign, period, arm and variant the sums of marts.campaign_lift."""

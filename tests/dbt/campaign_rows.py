@@ -192,6 +192,17 @@ class Maker:
             happened("complained", DAY)
         for link, later, user_agent in clicks(chance):
             happened("clicked", later, detail=link, user_agent=user_agent)
+        for later, user_agent, is_machine_open in opens(random.Random(message["message_id"].int)):
+            happened("opened", later, user_agent=user_agent, is_machine_open=is_machine_open)
+
+
+def opens(chance: random.Random) -> list[tuple[timedelta, str, bool | None]]:
+    """How one mail is opened: how long after delivery, user agent, whether it is Apple's proxy."""
+    person = [(timedelta(hours=4), PERSON, False), (timedelta(hours=9), PERSON, None)]
+    proxy = [(timedelta(minutes=1), PERSON, True)]
+    scanner = [(timedelta(minutes=2), SCANNER, None)]
+    kinds = {"none": [], "person": person, "proxy": proxy, "scanner": scanner, "both": proxy + person}
+    return kinds[chance.choice([*kinds])]
 
 
 def clicks(chance: random.Random) -> list[tuple[str, timedelta, str]]:

@@ -1,6 +1,7 @@
 """What campaigns did and changed, built in two steps, against a count in pandas."""
 
 import secrets
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -150,6 +151,37 @@ def test_performance_counts_what_pandas_counts(shop: Shop) -> None:
         "skipped_holdout",
         "waiting",
     } <= seen
+
+
+def test_customers_know_what_was_mailed_to_them_and_what_they_did(shop: Shop) -> None:
+    sent = shop.messages[shop.messages.state == "accepted"]
+    clicked, _ = shop.clicks()
+    opened = shop.opens()
+    wanted = {
+        person: (
+            len(own),
+            int(own.message_id.isin(opened | clicked).sum()),
+            int(own.message_id.isin(clicked).sum()),
+            own.accepted_at.max(),
+        )
+        for person, own in sent.groupby("person")
+    }
+    columns = ("email_count", "opened_email_count", "clicked_email_count", "last_emailed_at")
+    customers = rows_of(shop, "marts.customers where email_count > 0")
+    assert {row["customer_id"]: tuple(row[name] for name in columns) for row in customers} == wanted
+    assert sum(row[0] for row in wanted.values()) > sum(row[1] for row in wanted.values()) > 0
+
+    delivered = set(shop.events[shop.events.event == "delivered"].message_id)
+    becomes = {"sent": set(sent.message_id), "delivered": delivered, "opened": opened, "clicked": clicked}
+    touches = Counter(
+        (message.person, event)
+        for message in sent.itertuples()
+        for event, messages in becomes.items()
+        if message.message_id in messages
+    )
+    told = rows_of(shop, "marts.customer_timeline where kind = 'email'")
+    assert Counter((row["customer_id"], row["detail"]) for row in told) == touches
+    assert {event for _, event in touches} == set(becomes)
 
 
 def test_the_funnel_of_a_page_has_every_candidate_once(shop: Shop) -> None:

@@ -98,3 +98,9 @@ def test_customers_have_the_visits_of_their_devices(built_shop: BuiltShop, visit
             "last_channel": last["channel"],
         }
     assert len(found) == visits["customer_id"].nunique() > 100
+    names = ["session_count", "last_seen_at", "first_channel", "last_channel"]
+    customers = query(built_shop.url, f"select customer_id, {', '.join(names)} from marts.customers")
+    customers = customers.astype(object).where(customers.notna(), None).set_index("customer_id")
+    for customer, row in customers.iterrows():
+        seen = found.loc[customer, names].to_dict() if customer in found.index else None
+        assert row.to_dict() == (seen or dict(zip(names, [0, None, None, None], strict=True))), customer
