@@ -34,6 +34,7 @@ class Desk:
     times: pd.DataFrame
     experience: pd.DataFrame
     answers: pd.DataFrame
+    members: pd.DataFrame
     pain_points: pd.DataFrame
     sales: pd.DataFrame
 
@@ -50,9 +51,25 @@ def desk(tmp_path_factory: pytest.TempPathFactory, postgres, template: str) -> I
             settings = Settings(home, PROJECT / "config", url, None, None)
             parcels.load(settings, shop)
             parcels.build(settings, AS_OF)
+            put_into_segments(url)
             yield read(settings, shop, AS_OF)
         finally:
             connection.execute("drop database service with (force)")
+
+
+def put_into_segments(url: str) -> None:
+    """Every third customer into one segment, every second into another: many are in both or in none."""
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            """
+            insert into segments.members (segment, customer_id, reason)
+            select segment, customer_id, 'by its number'
+            from (select customer_id, row_number() over (order by customer_id) as number from marts.customers)
+                as customers
+            cross join (values ('third', 3), ('second', 2)) as segments (segment, every)
+            where number % every = 0
+            """
+        )
 
 
 def read(settings: Settings, shop: Path, as_of: datetime) -> Desk:
@@ -77,6 +94,7 @@ def read(settings: Settings, shop: Path, as_of: datetime) -> Desk:
             times=frame("select * from marts.service_times"),
             experience=frame("select * from marts.experience"),
             answers=frame("select * from intermediate.int_answers"),
+            members=frame("select segment, customer_id from segments.members"),
             pain_points=frame("select * from marts.pain_points"),
             sales=frame("select * from intermediate.int_sales_converted where customer_id is not null"),
         )
@@ -201,18 +219,11 @@ def test_each_day_of_the_desk_equals_the_count(desk: Desk) -> None:
                 "backlog_over_30_days_count": sum(age >= 30 for age in waiting),
                 "backlog_average_age_days": float(np.mean(waiting)) if waiting else None,
                 "replied_count": len(replied),
-                "total_first_reply_minutes": sum(
-                    elapsed(t.opened_at, t.first_replied_at) or 0 for t in replied
-                )
-                if replied
-                else None,
                 "resolved_count": len(solved),
-                "median_resolution_minutes": float(
-                    np.median([elapsed(t.opened_at, t.resolved_at) or 0 for t in solved])
-                )
-                if solved
-                else None,
                 "one_touch_count": sum(len(t.replies) < 2 for t in solved),
+                "one_touch_known_count": len(solved),
+                **took(desk, "first_reply", [(t, t.first_replied_at) for t in replied]),
+                **took(desk, "resolution", [(t, t.resolved_at) for t in solved]),
             }
             row = found.get((day, *group))
             if row is None:
@@ -224,6 +235,25 @@ def test_each_day_of_the_desk_equals_the_count(desk: Desk) -> None:
             }
             assert not unequal, (day, group, unequal)
     assert seen == set(found)
+
+
+def took(desk: Desk, what: str, ended: list[tuple[Ticket, pd.Timestamp]]) -> dict[str, object]:
+    """What a day of the desk tells of the tickets that were replied to, or resolved, on it."""
+    promised = {"first_reply": (240, 480), "resolution": (960, 2400)}[what]
+    calendar = [elapsed(t.opened_at, end) or 0.0 for t, end in ended]
+    business = [desk.office.minutes(t.opened_at, end) for t, end in ended]
+    in_time = [
+        minutes <= promised[t.priority != "high"] for (t, _), minutes in zip(ended, business, strict=True)
+    ]
+    found: dict[str, object] = {
+        f"{what}_promised_count": len(ended),
+        f"{what}_in_time_count": sum(in_time),
+    }
+    for kind, minutes in ("minutes", calendar), ("business_minutes", business):
+        found[f"{what}_{kind}_count"] = len(minutes)
+        found[f"total_{what}_{kind}"] = float(sum(minutes)) if minutes else None
+        found[f"median_{what}_{kind}"] = float(np.median(minutes)) if minutes else None
+    return found
 
 
 def test_medians_of_weeks_and_months_equal_those_of_their_tickets(desk: Desk) -> None:
@@ -279,14 +309,17 @@ def test_experience_equals_the_textbooks(desk: Desk) -> None:
     )
     rows = desk.experience.set_index(["answer_month", "metric", "dimension", "dimension_value"])
     checked = 0
-    for dimension in ("all", "channel", "category"):
-        values = answers[dimension] if dimension != "all" else pd.Series(None, answers.index, dtype=object)
-        groups = answers.groupby([answers["month"], "metric", values.rename("value")], dropna=False)
+    of_segments = answers.merge(desk.members, on="customer_id")
+    for dimension in ("all", "channel", "category", "segment"):
+        told = of_segments if dimension == "segment" else answers
+        values = told[dimension] if dimension != "all" else pd.Series(None, told.index, dtype=object)
+        groups = told.groupby([told["month"], "metric", values.rename("value")], dropna=False)
         for (month, metric, value), group in groups:
             row = rows.loc[[(month, metric, dimension, None if pd.isna(value) else value)]].iloc[0]
             check(row, metric, group["score"].to_numpy())
             checked += 1
-    assert checked == (desk.experience["dimension"] != "segment").sum()
+    assert checked == len(desk.experience)
+    assert set(desk.experience["dimension"]) == {"all", "channel", "category", "segment"}
     assert set(desk.experience["metric"]) == {"nps", "csat", "ces"}
 
 
@@ -300,6 +333,7 @@ def check(row: pd.Series, metric: str, scores: np.ndarray) -> None:
         assert float(row["mean_score_low"]) == pytest.approx(max(low, bottom), abs=0.01)
         assert float(row["mean_score_high"]) == pytest.approx(min(high, top), abs=0.01)
     if metric == "nps":
+        assert (row["promoter_count"], row["detractor_count"]) == ((scores >= 9).sum(), (scores <= 6).sum())
         sign = (scores >= 9).astype(int) - (scores <= 6)
         assert float(row["nps"]) == pytest.approx(100 * sign.mean(), abs=0.01)
         # As if 3/4 promoter, 3/4 detractor and 1.5 passives had answered too.
@@ -313,6 +347,7 @@ def check(row: pd.Series, metric: str, scores: np.ndarray) -> None:
         assert row["satisfied_count"] is None
     else:
         good = int((scores >= {"csat": 4, "ces": 5}[metric]).sum())
+        assert (row["satisfied_count"], row["promoter_count"]) == (good, None)
         interval = stats.binomtest(good, count).proportion_ci(0.95, method="wilson")
         assert float(row["satisfied_share"]) == pytest.approx(good / count, abs=1e-4)
         assert float(row["satisfied_share_low"]) == pytest.approx(interval.low, abs=1e-4)
@@ -361,6 +396,8 @@ def test_pain_points_equal_what_each_customer_did_after_the_first_complaint(desk
     for (kind, topic), group in complaints.groupby(["kind", "topic"], dropna=False):
         figures = {
             "complaint_count": len(group),
+            "customer_count": group["customer"].nunique(),
+            "followed_count": 0,
             "silent_count": 0,
             "detractor_count": 0,
             "returned": 0.0,
@@ -377,6 +414,7 @@ def test_pain_points_equal_what_each_customer_did_after_the_first_complaint(desk
             figures["returned"] += (
                 back.loc[back["sold_at"] < at + follow, "reporting_amount"].astype(float).sum()
             )
+            figures["followed_count"] += len(before) > 0 and at + follow <= desk.as_of
             figures["silent_count"] += is_silent
             figures["detractor_count"] += is_detractor
             figures["lost"] += before.mean() if len(before) and (is_silent or is_detractor) else 0.0
@@ -384,9 +422,8 @@ def test_pain_points_equal_what_each_customer_did_after_the_first_complaint(desk
     assert {(row.kind, row.topic) for row in desk.pain_points.itertuples()} == set(expected)
     for row in desk.pain_points.itertuples():
         figures = expected[row.kind, row.topic]
-        assert row.complaint_count == figures["complaint_count"]
-        assert row.silent_count == figures["silent_count"]
-        assert row.detractor_count == figures["detractor_count"]
+        for name in ("complaint", "customer", "followed", "silent", "detractor"):
+            assert getattr(row, f"{name}_count") == figures[f"{name}_count"], (row, name)
         assert float(row.returned_amount) == pytest.approx(figures["returned"], abs=0.01)
         assert float(row.cost_amount) == pytest.approx(figures["lost"] - figures["returned"], abs=0.02)
     by_rank = desk.pain_points.sort_values("pain_rank")["cost_amount"].astype(float)
