@@ -1,15 +1,8 @@
 {{ config(materialized='view') }}
 
--- A tied return is worth what its order was worth: both at the rate of the order's day.
-with orders as (
-    select * from {{ ref('int_orders_summed') }}
-),
-
-returns as (
-    select * from {{ ref('int_returns_combined') }}
-),
-
-sales as (
+-- A tied return is worth what its order was worth: both at the rate of the order's day. Orders are not named
+-- in a `with`: used twice, it would be read whole, whoever's sales are asked for.
+with sales as (
     select
         customer_id,
         source,
@@ -21,7 +14,7 @@ sales as (
         discount_granted,
         ordered_at as sold_at,
         ordered_at as rated_at
-    from orders
+    from {{ ref('int_orders_summed') }}
     union all
     select
         returns.customer_id,
@@ -34,8 +27,8 @@ sales as (
         cast(null as numeric) as discount_granted,
         returns.returned_at as sold_at,
         coalesce(orders.ordered_at, returns.returned_at) as rated_at
-    from returns
-    left join orders
+    from {{ ref('int_returns_combined') }} as returns
+    left join {{ ref('int_orders_summed') }} as orders
         on returns.source = orders.source and returns.tied_order_id = orders.order_id
 )
 
