@@ -19,7 +19,7 @@ def rules() -> Iterator[tuple[str, list[str]]]:
             yield what, re.findall(r"`(test_\w+)`", tests)
 
 
-def tests_that_exist() -> set[str]:
+def names_of_tests() -> set[str]:
     """Of Python and of dbt, which runs its unit tests on PostgreSQL in tests/e2e."""
     functions = [
         name
@@ -37,7 +37,7 @@ def tests_that_exist() -> set[str]:
 @pytest.mark.parametrize(("what", "named"), [pytest.param(*rule, id=rule[0]) for rule in rules()])
 def test_each_rule_for_data_that_cannot_be_right_has_its_test(what: str, named: list[str]) -> None:
     assert named, what
-    assert set(named) <= tests_that_exist()
+    assert set(named) <= names_of_tests()
 
 
 def test_the_rules_speak_of_all_that_is_known_to_come() -> None:
