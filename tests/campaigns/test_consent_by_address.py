@@ -31,8 +31,8 @@ def has_address(shop: SmallShop, customer_id: str, email: str, days_ago: int) ->
     )
 
 
-def consents(shop: SmallShop, email: str, is_granted: bool = True) -> None:
-    shop.execute("insert into marts.consents values (%s, 'email', 'news', %s)", email, is_granted)
+def consents(shop: SmallShop, email: str, is_granted: bool = True, channel: str = "email") -> None:
+    shop.execute("insert into marts.consents values (%s, %s, 'news', %s)", email, channel, is_granted)
 
 
 def mailed(shop: SmallShop) -> list[str]:
@@ -78,6 +78,16 @@ def test_an_address_that_never_consented_is_not_mailed_because_another_did(shop:
     has_address(shop, "bert", "bert@mail.example", 0)
     shop.plan()
     assert mailed(shop) == ["anna@mail.example"]
+
+
+def test_consent_to_another_channel_is_none(shop: SmallShop) -> None:
+    shop.add("anna", "anna@mail.example", topics=("offers",))
+    has_address(shop, "anna", "other@mail.example", 0)
+    consents(shop, "anna@mail.example", channel="sms")
+    consents(shop, "other@mail.example", channel="sms")
+    shop.add("bert")
+    shop.plan()
+    assert shop.messages() == {"anna": ("skipped", "no_consent"), "bert": ("planned", None)}
 
 
 def test_only_the_suppression_of_the_address_itself_counts(shop: SmallShop) -> None:

@@ -113,6 +113,44 @@ def test_the_cap_counts_all_campaigns_and_favours_the_higher_priority(shop: Smal
     ]
 
 
+def test_the_cap_counts_what_was_sent_or_may_have_been(shop: SmallShop) -> None:
+    counted = ("planned", "sending", "accepted", "uncertain", "unknown")
+    others = ("rejected", "skipped", "expired", "cancelled")
+    for state in (*counted, *others):
+        shop.add(state)
+    shop.plan()
+    shop.execute("update activation.messages set state = customer_id")
+    shop.write("delivery.yml", "caps: {marketing: {messages: 1, per: 7d}, service: {messages: 1, per: 7d}}")
+    shop.write("campaigns/second.yml", WEEKLY)
+    shop.write("campaigns/third.yml", WEEKLY + "cap: service\n")
+    shop.plan()
+    assert set(
+        shop.execute(
+            "select customer_id from activation.messages where campaign = 'second'"
+            " and state_reason = 'frequency_cap'"
+        )
+    ) == {(state,) for state in counted}
+    # Another class has a cap of its own.
+    assert shop.execute("select distinct state from activation.messages where campaign = 'third'") == [
+        ("planned",)
+    ]
+
+
+def test_who_may_have_got_it_does_not_get_it_again(shop: SmallShop) -> None:
+    """Whether it was sent is not known of all; of those it is taken as sent."""
+    shop.write("campaigns/weekly.yml", WEEKLY.replace("re_entry: 1d", "re_entry: never"))
+    had_it = ("planned", "sending", "accepted", "uncertain", "unknown")
+    for state in (*had_it, "rejected", "expired"):
+        shop.add(state)
+    shop.plan()
+    shop.execute("update activation.messages set state = customer_id")
+    shop.plan(MONDAY + 14 * DAY)
+    assert shop.messages() == {
+        **dict.fromkeys(had_it, ("skipped", "re_entry")),
+        **dict.fromkeys(("rejected", "expired"), ("planned", None)),
+    }
+
+
 def test_the_cap_lets_go_after_its_period(shop: SmallShop) -> None:
     shop.write("delivery.yml", "caps: {marketing: {messages: 1, per: 7d}}")
     shop.write("campaigns/weekly.yml", WEEKLY.replace("0 9 * * 1", "0 9 * * *"))
@@ -200,14 +238,18 @@ def test_an_address_that_moves_to_another_customer_gets_no_second_mail(shop: Sma
     assert shop.messages()["split"] == ("skipped", "re_entry")
 
 
-def test_a_failed_test_holds_and_the_healed_run_plans_afresh(shop: SmallShop) -> None:
+@pytest.mark.parametrize("status", ["fail", "error"])
+def test_a_failed_test_holds_and_the_healed_run_plans_afresh(shop: SmallShop, status: str) -> None:
     shop.add("anna")
     broken = shop.run()
     ledger.record_tests(
         shop.url,
         broken.run_id,
         "marts",
-        [ledger.TestResult("orders_unique", "orders", "fail", 3, None, None)],
+        [
+            ledger.TestResult("visits_are_few", "visits", "warn", 3, None, None),
+            ledger.TestResult("orders_unique", "orders", status, 3, None, None),
+        ],
     )
     (held,) = shop.plan(run=broken)
     assert (held.state, held.state_reason, held.planned) == ("held", "failed_test: orders_unique", 1)
@@ -224,7 +266,12 @@ def test_a_held_edition_gives_way_to_the_next_slot(shop: SmallShop) -> None:
     with pytest.raises(RuntimeError), ledger.step(shop.url, broken.run_id, "build", "build_marts"):
         raise RuntimeError("broken")
     assert [edition.state_reason for edition in shop.plan(run=broken)] == ["failed_step: build_marts"]
-    shop.plan(MONDAY + 7 * DAY)
+    again = shop.run(MONDAY + 7 * DAY)
+    with pytest.raises(RuntimeError), ledger.step(shop.url, again.run_id, "build", "build_marts"):
+        raise RuntimeError("broken at first")
+    with ledger.step(shop.url, again.run_id, "build", "build_marts"):
+        pass  # the retry succeeds, and that counts
+    shop.plan(run=again)
     assert shop.editions() == {
         "weekly/2026-06-29T09:00:00Z": ("cancelled", "superseded"),
         "weekly/2026-07-06T09:00:00Z": ("approved", None),

@@ -50,6 +50,14 @@ def claim_all(
     return claim(connection, claiming, candidates, moment=MONDAY)
 
 
+def of_campaign(shop: SmallShop, campaign: str) -> dict[str, tuple[str, str | None]]:
+    """(state, reason) of the messages of a campaign, by customer."""
+    rows = shop.execute(
+        "select customer_id, state, state_reason from activation.messages where campaign = %s", campaign
+    )
+    return {customer: (state, reason) for customer, state, reason in rows}
+
+
 def test_what_is_approved_and_due_arrives_once(shop: SmallShop) -> None:
     for name in ("anna", "bert"):
         shop.add(name, first_name=name.title())
@@ -93,6 +101,14 @@ def test_a_held_edition_is_never_sent(shop: SmallShop) -> None:
             """,
             "suppressed",
         ),
+        (
+            """
+            insert into activation.suppressions
+            select recipient_key, 'all', 'x', now() from activation.recipients
+            """,
+            "suppressed",
+        ),
+        ("update marts.consents set channel = 'sms'", "no_consent"),
         ("delete from segments.members where segment = 'active'", "no_longer_matches"),
         ("insert into segments.members values ('unhappy', 'anna', 'x')", "no_longer_matches"),
     ],
@@ -104,6 +120,30 @@ def test_what_changed_since_planning_is_heeded(shop: SmallShop, change: str, rea
     assert send_due(shop.url, shop.settings, now=MONDAY).skipped == 1
     assert shop.messages() == {"anna": ("skipped", reason)}
     assert shop.mails() == {}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        """
+        insert into activation.suppressions
+        select recipient_key, 'offers', 'x', now() from activation.recipients
+        """,
+        """
+        with confirmed as (update marts.consents set confirmed_at = now())
+
+        insert into activation.suppressions
+        select recipient_key, 'news', 'x', now() - interval '1 day' from activation.recipients
+        """,
+        "update marts.consents set is_granted = false where topic = 'offers'",
+    ],
+    ids=["another topic is suppressed", "a consent confirmed since", "consent for another topic is gone"],
+)
+def test_what_does_not_concern_the_mail_stops_nobody(shop: SmallShop, change: str) -> None:
+    shop.add("anna")
+    shop.plan()
+    shop.execute(change)
+    assert send_due(shop.url, shop.settings, now=MONDAY).accepted == 1
 
 
 def test_a_campaign_on_entering_asks_again_whether_they_are_still_in(shop: SmallShop) -> None:
@@ -125,6 +165,53 @@ def test_the_cap_holds_at_the_last_moment_too(shop: SmallShop) -> None:
     assert len(shop.mails()) == 1
 
 
+def test_the_cap_counts_what_was_sent_or_may_have_been(shop: SmallShop) -> None:
+    shop.write("campaigns/second.yml", WEEKLY)
+    counted = ("sending", "accepted", "uncertain", "unknown")
+    others = ("rejected", "skipped", "expired", "cancelled")
+    for state in (*counted, *others):
+        shop.add(state)
+    shop.plan()
+    shop.execute("update activation.messages set state = customer_id where campaign = 'weekly'")
+    shop.write("delivery.yml", "caps: {marketing: {messages: 1, per: 7d}}")
+    send_due(shop.url, shop.settings, now=MONDAY)
+    assert of_campaign(shop, "second") == {
+        **dict.fromkeys(counted, ("skipped", "frequency_cap")),
+        **dict.fromkeys(others, ("accepted", None)),
+    }
+
+
+def test_the_cap_holds_in_any_period_of_its_length(shop: SmallShop) -> None:
+    shop.write("campaigns/second.yml", WEEKLY)
+    days = {"week_before": -7, "six_days_before": -6, "six_days_after": 6, "week_after": 7}
+    for name in days:
+        shop.add(name)
+    shop.plan()
+    for name, number in days.items():
+        shop.execute(
+            """
+            update activation.messages set state = 'accepted', due_at = %s
+            where campaign = 'weekly' and customer_id = %s
+            """,
+            MONDAY + number * DAY,
+            name,
+        )
+    shop.write("delivery.yml", "caps: {marketing: {messages: 1, per: 7d}}")
+    send_due(shop.url, shop.settings, now=MONDAY)
+    assert of_campaign(shop, "second") == {
+        name: ("accepted", None) if abs(number) == 7 else ("skipped", "frequency_cap")
+        for name, number in days.items()
+    }
+
+
+def test_each_class_has_a_cap_of_its_own(shop: SmallShop) -> None:
+    shop.write("delivery.yml", "caps: {marketing: {messages: 1, per: 7d}, service: {messages: 1, per: 7d}}")
+    shop.write("campaigns/second.yml", WEEKLY + "cap: service\n")
+    shop.add("anna")
+    assert [edition.planned for edition in shop.plan()] == [1, 1]
+    assert send_due(shop.url, shop.settings, now=MONDAY).accepted == 2
+
+
 def test_a_mail_that_is_too_late_is_dropped(shop: SmallShop) -> None:
     shop.add("anna")
     shop.plan()
@@ -144,6 +231,29 @@ def test_people_merged_after_planning_get_one_mail(shop: SmallShop) -> None:
     send_due(shop.url, shop.settings, now=MONDAY)
     assert sorted(shop.messages().values()) == [("accepted", None), ("skipped", "merged")]
     assert len(shop.mails()) == 1
+
+
+@pytest.mark.parametrize(
+    ("re_entry", "reason"),
+    [("never", "merged"), ("7d", "merged"), ("1d", None)],
+    ids=lambda value: str(value),
+)
+def test_a_person_merged_between_plan_and_send_gets_no_second_welcome(
+    shop: SmallShop, re_entry: str, reason: str | None
+) -> None:
+    """Anna was welcomed; Anne's welcome is planned; then they turn out to be one."""
+    shop.write("campaigns/weekly.yml", WELCOME + f"re_entry: {re_entry}\n")
+    shop.add("anna", segments=("new_customers",))
+    shop.plan()
+    send_due(shop.url, shop.settings, now=MONDAY)
+    shop.add("anne", segments=("new_customers",), entered_at=MONDAY + 2 * DAY)
+    run = shop.run(MONDAY + 2 * DAY)
+    shop.plan(run=run)
+    assert shop.messages()["anne"] == ("planned", None)
+    shop.leave("anna", "new_customers")
+    shop.merge("anna", "anne", run)
+    send_due(shop.url, shop.settings, now=MONDAY + 2 * DAY)
+    assert shop.messages()["anne"] == (("skipped", reason) if reason else ("accepted", None))
 
 
 def test_one_who_does_not_render_is_skipped_and_the_others_get_it(shop: SmallShop) -> None:

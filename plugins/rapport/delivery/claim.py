@@ -83,25 +83,38 @@ batch as (
 ),
 
 ids_of_people as (
-    select message_id, customer_id from batch where was_merged
+    select message_id, due_at, customer_id from batch where was_merged
     union all
-    select batch.message_id, merges.old_customer_id as customer_id
+    select batch.message_id, batch.due_at, merges.old_customer_id as customer_id
     from batch
     inner join identity.merges using (customer_id)
 ),
 
 doubled as (
-    -- Of two messages of this edition to one person, that who was merged since, the first goes.
+    -- Who was merged since the plan gets no mail that they got under another id; of two that are planned for
+    -- them in this edition the first goes.
     select distinct ids_of_people.message_id
     from ids_of_people
     inner join activation.messages as others
         on
-            others.edition_id = %(edition)s
-            and ids_of_people.customer_id = others.customer_id
+            ids_of_people.customer_id = others.customer_id
             and ids_of_people.message_id <> others.message_id
+    inner join activation.editions as of_others using (edition_id)
     where
-        others.state in ('sending', 'uncertain', 'unknown', 'accepted')
-        or (others.state = 'planned' and others.message_id < ids_of_people.message_id)
+        others.campaign = %(campaign)s
+        and of_others.step is not distinct from %(step)s
+        and (
+            others.edition_id = %(edition)s
+            or (others.due_at > ids_of_people.due_at - %(re_entry)s::interval) is not false
+        )
+        and (
+            others.state in ('sending', 'uncertain', 'unknown', 'accepted')
+            or (
+                others.state = 'planned'
+                and others.edition_id = %(edition)s
+                and others.message_id < ids_of_people.message_id
+            )
+        )
 ),
 
 not_meant as ({not_meant}),
@@ -334,7 +347,9 @@ def _claim_statement(
     )
     own = {
         "edition": claiming.edition_id,
+        "step": claiming.step,
         "campaign": campaign.name,
+        "re_entry": campaign.re_entry,
         "topic": campaign.topic,
         "double_opt_in": topic.double_opt_in,
         "cap": campaign.cap,
