@@ -118,3 +118,9 @@ def test_profiles_count_members_beside_all_customers(shop: Shop) -> None:
     shop.segment("loyal", "ben")
     shop.run(2, "loyal", "nobody")
     assert shop.rows(sums) == [(1, 3)]
+    with psycopg.connect(shop.url) as connection:
+        connection.execute("alter table marts.customers drop column nps_group")
+    shop.run(3, "loyal", "nobody")
+    dimensions = {dimension for (dimension,) in shop.rows("select dimension from segments.profiles")}
+    assert (len(dimensions), "nps_group" in dimensions) == (6, False), "it stops no membership"
+    assert shop.rows(sums) == [(1, 3)]

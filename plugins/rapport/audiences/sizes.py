@@ -56,15 +56,16 @@ def record_sizes(connection: psycopg.Connection, run: Run, segments: Sequence[st
 
 
 def record_profiles(connection: psycopg.Connection) -> None:
-    """Count members and all customers by each value of each of `DIMENSIONS`, if there is a customer view.
+    """Count members and all customers by each value of each of `DIMENSIONS` that the customer view has.
 
     People are counted once, by all the values they share; what is left to add up is a fraction of them.
     """
     connection.execute("delete from segments.profiles")
-    if connection.execute("select to_regclass('marts.customers')").fetchone() == (None,):
+    dimensions = _dimensions_there_are(connection)
+    if not dimensions:
         return
-    columns = ", ".join(DIMENSIONS)
-    values = ", ".join(f"('{dimension}', {dimension}::text)" for dimension in DIMENSIONS)
+    columns = ", ".join(dimensions)
+    values = ", ".join(f"('{dimension}', {dimension}::text)" for dimension in dimensions)
     connection.execute("set local work_mem = '64MB'")
     connection.execute(
         f"""
@@ -103,3 +104,17 @@ def record_profiles(connection: psycopg.Connection) -> None:
             and of_all.value is not distinct from of_segments.value
         """
     )
+
+
+def _dimensions_there_are(connection: psycopg.Connection) -> list[str]:
+    """A team may drop columns of marts.customers: no segment waits for what it is only compared in."""
+    columns = {
+        name
+        for (name,) in connection.execute(
+            """
+            select attname::text from pg_attribute
+            where attrelid = to_regclass('marts.customers') and attnum > 0 and not attisdropped
+            """
+        )
+    }
+    return [dimension for dimension in DIMENSIONS if dimension in columns]
