@@ -66,6 +66,50 @@ def test_intervals_of_months_are_those_of_the_mart(warehouse: psycopg.Connection
         assert [float(value) for value in score] == pytest.approx(told, abs=0.011)
 
 
+@pytest.mark.parametrize("chosen", [{}, {"channel": "email"}])
+def test_what_members_of_a_segment_said_is_counted_of_them_alone(
+    warehouse: psycopg.Connection, chosen: dict[str, str]
+) -> None:
+    first, end = date(2000, 1, 1), date(2100, 1, 1)
+    with warehouse.transaction(force_rollback=True):
+        warehouse.execute(
+            """
+            insert into segments.members (segment, customer_id, reason)
+            select 'all', customer_id, 'test' from marts.customers
+            union all
+            select 'some', customer_id, 'test' from marts.customers where order_count > 2
+            """
+        )
+        asked = {segment: Filter({**chosen, "segment": segment}) for segment in ("all", "some", "none")}
+        said = {name: answers.said(warehouse, "month", first, end, each) for name, each in asked.items()}
+        assert said["none"] == {}
+        counted = {name: sum(row.answers for row in rows.values()) for name, rows in said.items()}
+        assert 0 < counted["some"] < counted["all"]
+        for metric in answers.METRICS:
+            listed = all_pages(
+                lambda after, metric=metric: behind.answers(
+                    warehouse,
+                    False,
+                    metric,
+                    datetime(2000, 1, 1, tzinfo=UTC),
+                    EVER,
+                    None,
+                    asked["some"],
+                    after,
+                )
+            )
+            assert len(listed) == sum(row.answers for (one, _), row in said["some"].items() if one == metric)
+        mart = warehouse.execute(
+            """
+            select metric, answer_month, answer_count from marts.experience
+            where dimension = 'segment' and dimension_value = 'some'
+            """
+        ).fetchall()
+        if not chosen:
+            told = {(metric, month): row.answers for (metric, month), row in said["some"].items()}
+            assert {(metric, month): count for metric, month, count in mart} == told
+
+
 @pytest.mark.parametrize("name", behind.MEASURES)
 @pytest.mark.parametrize("chosen", [ALL, Filter({"channel": "email"}), Filter({"team": NOT_TOLD})])
 def test_the_tickets_behind_a_month_are_those_it_counts(

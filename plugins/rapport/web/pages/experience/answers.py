@@ -41,22 +41,40 @@ class Said:
         return share_interval(self.satisfied, self.answers)
 
 
+_COUNTED_BY_DAY: LiteralString = """
+select
+    date_trunc(%(unit)s, answer_date::timestamp)::date as start,
+    metric,
+    sum(answer_count)::bigint as answers,
+    sum(promoter_count)::bigint as promoters,
+    sum(detractor_count)::bigint as detractors,
+    sum(satisfied_count)::bigint as satisfied
+from marts.experience_daily
+where answer_date >= %(first)s and answer_date < %(end)s
+"""
+
+# Who is in a segment is known once the marts are built: its answers are counted when somebody asks.
+_COUNTED_NOW: LiteralString = """
+select
+    date_trunc(%(unit)s, answered_at at time zone 'UTC')::date as start,
+    metric,
+    count(*) as answers,
+    count(*) filter (where metric = 'nps' and opinion = 'good') as promoters,
+    count(*) filter (where metric = 'nps' and opinion = 'bad') as detractors,
+    count(*) filter (where metric <> 'nps' and opinion = 'good') as satisfied
+from marts.answers
+where
+    answered_at >= %(first)s::timestamp at time zone 'UTC'
+    and answered_at < %(end)s::timestamp at time zone 'UTC'
+"""
+
+
 def said(
     connection: psycopg.Connection, unit: Unit, first: date, end: date, chosen: Filter
 ) -> dict[tuple[str, date], Said]:
     """By metric and first day of each period in [first, end) that has answers."""
-    query: LiteralString = f"""
-        select
-            date_trunc(%(unit)s, answer_date::timestamp)::date as start,
-            metric,
-            sum(answer_count)::bigint as answers,
-            sum(promoter_count)::bigint as promoters,
-            sum(detractor_count)::bigint as detractors,
-            sum(satisfied_count)::bigint as satisfied
-        from marts.experience_daily
-        where answer_date >= %(first)s and answer_date < %(end)s {chosen.conditions}
-        group by 1, 2
-    """
+    counted: LiteralString = _COUNTED_NOW if chosen.segment else _COUNTED_BY_DAY
+    query: LiteralString = f"{counted} {chosen.conditions} group by 1, 2"
     values = {"unit": unit, "first": first, "end": end, **chosen.values}
     with connection.cursor(row_factory=class_row(Said)) as cursor:
         return {(row.metric, row.start): row for row in cursor.execute(query, values)}

@@ -12,7 +12,15 @@ from fastapi.responses import HTMLResponse
 from rapport.web.access import Viewer
 from rapport.web.database import figures, people
 from rapport.web.pages.experience import answers, behind, charts, service
-from rapport.web.pages.experience.filters import GROUPS, Chosen, Filter, options
+from rapport.web.pages.experience.filters import (
+    GROUPS,
+    SEGMENT,
+    Chosen,
+    ChosenAnswers,
+    Filter,
+    options,
+    segments,
+)
 from rapport.web.periods import last_periods, view_as_of
 from rapport.web.rendering import page
 from rapport.web.visitors import Role
@@ -36,7 +44,7 @@ Listed = Literal[
 
 
 @router.get("")
-def experience(request: Request, who: Viewer, chosen: Chosen, by: Unit = "month") -> HTMLResponse:
+def experience(request: Request, who: Viewer, chosen: ChosenAnswers, by: Unit = "month") -> HTMLResponse:
     """NPS, CSAT and CES over time, and what hurts most."""
     root = request.scope.get("root_path", "")
     with figures(request.app.state.settings) as connection:
@@ -46,7 +54,10 @@ def experience(request: Request, who: Viewer, chosen: Chosen, by: Unit = "month"
         periods = last_periods(by, as_of, SHOWN[by])
         first, end = periods[0].start, periods[-1].end
         found = answers.said(connection, by, first, end, chosen)
-        choices = options(connection, "marts.experience_daily", "answer_date", first)
+        choices = {
+            **options(connection, "marts.experience_daily", "answer_date", first),
+            SEGMENT: segments(connection),
+        }
         pains = answers.pain_points(connection, PAIN_POINTS)
     return page(
         request,
@@ -183,7 +194,7 @@ def tickets(
 def answers_behind(
     request: Request,
     who: Viewer,
-    chosen: Chosen,
+    chosen: ChosenAnswers,
     since: datetime,
     until: datetime | None = None,
     metric: Literal["nps", "csat", "ces"] = "nps",
