@@ -17,6 +17,7 @@ from rapport.audiences.definition import ARGUMENTS, NARROWED_BY, Definition, rea
 from rapport.audiences.definition_sql import members_query, model_text
 from rapport.demo.shop import END
 from rapport.settings import PROJECT, Settings
+from rapport.web.pages.revenue import reading, rfm_grid
 
 HOSTILE = ["{{ env_var('X') }}", "'; drop table marts.customers; --", "{% raw %}{#", "{{{"]
 
@@ -150,3 +151,15 @@ def test_dbt_builds_the_same_members_from_the_sql(
         assert built.fetchall() == expected
     finally:
         connection.execute("drop view if exists segments.from_the_builder")
+
+
+def test_who_is_in_a_cell_of_the_rfm_grid_is_whom_the_builder_finds(
+    connection: psycopg.Connection, catalogue: Catalogue
+) -> None:
+    cells = [cell for row in rfm_grid.grid(reading.moves(connection)) for cell in row]
+    assert len([cell for cell in cells if cell.customers]) > 8
+    for cell in cells:
+        read = read_definition(rfm_grid.definition(cell.place))
+        assert isinstance(read, Definition)
+        assert mistakes_in(read, catalogue) == []
+        assert estimates.exact(connection, read, catalogue, END).members == cell.customers

@@ -51,6 +51,13 @@ def grid(moves: Sequence[Move]) -> list[list[Cell]]:
     return [[shaded[recency, frequency] for frequency in SCORES] for recency in reversed(SCORES)]
 
 
+def definition(place: Place) -> dict[str, object]:
+    """Who is in a cell, as the segment builder asks for them."""
+    scores = zip(("recency_score", "frequency_score"), place, strict=True)
+    conditions = [{"column": column, "test": "equals", "value": str(score)} for column, score in scores]
+    return {"match": "all", "conditions": conditions}
+
+
 def came_from(moves: Sequence[Move], place: Place) -> list[Step]:
     """Where those who are in a cell now were before, the most first."""
     steps = [Step(_before(move), move.customers) for move in moves if _now(move) == place]

@@ -1,5 +1,6 @@
 """The revenue pages: over time, cohorts, RFM, products."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
@@ -16,6 +17,7 @@ from rapport.web.pages.revenue import cohort_table, reading, rfm_grid
 from rapport.web.pages.revenue.reading import Takings
 from rapport.web.periods import Period, Unit, last_periods, periods_between, view_as_of
 from rapport.web.rendering import page
+from rapport.web.visitors import Role
 
 router = APIRouter(prefix="/revenue")
 SHOWN: Mapping[Unit, int] = {"month": 19, "week": 26, "day": 31}
@@ -114,6 +116,7 @@ def rfm(request: Request, who: Viewer, cell: str = "") -> HTMLResponse:
         who=who,
         rows=rows,
         chosen=chosen,
+        builder=_in_builder(request, chosen.place) if chosen and who.may(Role.MARKETER) else None,
         came_from=rfm_grid.came_from(moves, chosen.place) if chosen else [],
         went_to=rfm_grid.went_to(moves, chosen.place) if chosen else [],
         currency=moves[0].reporting_currency,
@@ -147,6 +150,13 @@ def products(
         few=FEW_UNITS,
         has_shops=len({product.source for product in best}) > 1,
     )
+
+
+def _in_builder(request: Request, place: rfm_grid.Place) -> str:
+    """The segment builder with who is in a cell."""
+    root = request.scope.get("root_path", "")
+    asked = json.dumps(rfm_grid.definition(place), separators=(",", ":"))
+    return f"{root}/builder/new?{urlencode({'definition': asked})}"
 
 
 def _nothing(period: Period) -> Takings:
