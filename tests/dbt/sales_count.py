@@ -150,6 +150,17 @@ class Sales:
                 own[score] = min(5, 1 + int(5 * share))
         return found
 
+    def lines(self) -> list[tuple]:
+        """Every line: order, number, the order's customer, kind, units, amount, whether it is a return."""
+        owners = {header.order_id: self._owner(header) for header in self._headers.itertuples()}
+        return [
+            (
+                line.order_id, line.line_id, owners.get(line.order_id), line.line_kind, line.quantity,
+                line.quantity * line.unit_price, line.quantity < 0,
+            )
+            for line in self._lines.itertuples()
+        ]  # fmt: skip
+
     def favourites(self) -> dict[str, tuple[str, str]]:
         """By customer, favourite product (its name) and category: most lines, then most units."""
         products: dict[str, dict[str, list]] = defaultdict(lambda: defaultdict(lambda: [0, ZERO]))

@@ -39,6 +39,14 @@ def test_orders(sales: Sales, marts) -> None:
     assert sum(order["discount_granted"] for order in sales.orders.values()) > 0
 
 
+def test_order_lines(sales: Sales, marts) -> None:
+    found = marts(
+        "select order_id, line_id, customer_id, line_kind, quantity, amount, is_return from marts.order_lines"
+    )
+    assert sorted(found, key=str) == sorted(sales.lines(), key=str)
+    assert {row[3] for row in found} >= {"product", "shipping", "discount"}
+
+
 def test_returns(sales: Sales, marts) -> None:
     columns = (
         "origin, order_id, tied_order_id, customer_id, product_id, quantity, has_goods, amount, returned_at"

@@ -3,7 +3,7 @@
 `python tests/real_shop/independent_count.py` prints every figure.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from itertools import groupby, pairwise
@@ -66,6 +66,22 @@ def customers(lines: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def standing(lines: pd.DataFrame) -> pd.DataFrame:
+    """One row per shop number that bought: scores of 1 to 5 among them, pounds an order, days between orders.
+
+    A score tells by how many fifths of the others somebody exceeds those with less; equal ones score equal.
+    """
+    buyers = customers(lines).query("order_count > 0")
+    frame = pd.DataFrame(index=buyers.index)
+    for score, column in ("recency", "last_order_at"), ("frequency", "order_count"), ("monetary", "net"):
+        with_less = buyers[column].rank(method="min") - 1
+        frame[f"{score}_score"] = (5 * with_less // (len(buyers) - 1) + 1).clip(upper=5).astype(int)
+    frame["average_order_value"] = (buyers["gross"] / buyers["order_count"]).astype(float)
+    days = (buyers["last_order_at"] - buyers["first_order_at"]) / pd.Timedelta(days=1)
+    frame["average_days_between_orders"] = days / (buyers["order_count"] - 1).where(buyers["order_count"] > 1)
+    return frame
+
+
 def orders(lines: pd.DataFrame) -> pd.DataFrame:
     """One row per order with a line of positive quantity: customer, ordered_at, gross, net (pounds)."""
     bought = lines[lines["quantity"] > 0]
@@ -87,6 +103,15 @@ def session_count(events: pd.DataFrame) -> int:
             sessions += 1
         last_seen[event.device] = event.at
     return sessions
+
+
+def visits(events: pd.DataFrame) -> Iterator[tuple[str, pd.Timestamp, pd.Timestamp, int]]:
+    """Each visit's device, first and last event, and number of events."""
+    for device, own in events.groupby("device"):
+        times = sorted(own["at"])
+        starts = [0, *(place for place in range(1, len(times)) if times[place] - times[place - 1] > SILENCE)]
+        for start, end in zip(starts, [*starts[1:], len(times)], strict=True):
+            yield device, times[start], times[end - 1], end - start
 
 
 class People:

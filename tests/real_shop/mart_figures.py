@@ -73,7 +73,8 @@ PRODUCTS = """
 """
 
 AFFINITY = """
-    select product_id, other_product_id, order_count, product_order_count, other_order_count, basket_count
+    select product_id, other_product_id, order_count, product_order_count, other_order_count, basket_count,
+        support, confidence, lift
     from marts.product_affinity
 """
 
@@ -82,6 +83,8 @@ COHORTS = """
         order_count, net_revenue
     from marts.cohorts
 """
+
+VISITS = "select anonymous_id, started_at, ended_at, event_count from marts.sessions"
 
 NOT_IN_THE_LOG = """
     select

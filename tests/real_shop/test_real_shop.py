@@ -1,6 +1,7 @@
 """A real shop's year through the main job: every figure in the marts equals the independent count."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -43,6 +44,7 @@ class Seen:
     products: pd.DataFrame
     affinity: pd.DataFrame
     cohorts: pd.DataFrame
+    visits: pd.DataFrame
     won_back: int
     mails: list[Path]
 
@@ -75,6 +77,7 @@ def read(home: Path, run: MeasuredRun) -> Seen:
         products=mart_figures.frame(url, mart_figures.PRODUCTS).set_index("product_id").sort_index(),
         affinity=mart_figures.frame(url, mart_figures.AFFINITY),
         cohorts=mart_figures.frame(url, mart_figures.COHORTS),
+        visits=mart_figures.frame(url, mart_figures.VISITS),
     )
 
 
@@ -153,6 +156,18 @@ def test_each_shop_customer_equals_the_independent_count(december: Seen, lines: 
     assert set(december.customers["has_unconverted_revenue"]) == {False}
 
 
+def test_the_standing_of_each_shop_customer_equals_the_independent_count(december: Seen, lines: pd.DataFrame):
+    expected = independent_count.standing(lines).sort_index()
+    found = december.customers.loc[expected.index]
+    scores = ["recency_score", "frequency_score", "monetary_score"]
+    assert differences(found, expected[scores]) == {}
+    for average in ("average_order_value", "average_days_between_orders"):
+        assert found[average].astype(float).tolist() == pytest.approx(
+            expected[average].tolist(), rel=1e-9, nan_ok=True
+        )
+    assert december.customers.drop(expected.index)[scores].isna().all(axis=None)
+
+
 def test_each_order_equals_the_independent_count(december: Seen, lines: pd.DataFrame):
     expected = independent_count.orders(lines).sort_index()
     numbers = december.customers.reset_index().set_index("customer_id")["number"]
@@ -177,8 +192,16 @@ def test_pairs_of_products_equal_the_independent_count(december: Seen, lines: pd
     expected = independent_products.affinity(
         lines, AS_OF - pd.Timedelta(days=90), min_orders=5, min_support="0.01", max_products=50
     )
-    assert {tuple(row[:2]): tuple(row[2:]) for row in december.affinity.itertuples(index=False)} == expected
+    found = december.affinity
+    assert {tuple(row[:2]): tuple(row[2:6]) for row in found.itertuples(index=False)} == expected
     assert len(expected) > 100
+    for row in found.itertuples():
+        both, one, other = (
+            count / row.basket_count
+            for count in (row.order_count, row.product_order_count, row.other_order_count)
+        )
+        told = [float(row.support), float(row.confidence), float(row.lift)]
+        assert told == pytest.approx([both, both / one, both / (one * other)])
 
 
 def test_cohorts_equal_the_independent_count(december: Seen, lines: pd.DataFrame):
@@ -199,6 +222,11 @@ def test_people_and_visits_equal_the_independent_count(
     assert december.identity["sessions"] == 24_025
     assert december.identity["devices_of_shop_customers"] == 3_663
     assert december.identity["events_of_shop_customers"] == 46_738
+
+
+def test_each_visit_equals_the_independent_count(december: Seen):
+    found = Counter(december.visits.itertuples(index=False, name=None))
+    assert found == Counter(independent_count.visits(raw_files.read_events(AS_OF)))
 
 
 def test_tickets_equal_the_independent_count(december: Seen, log: pd.DataFrame):
