@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from campaigns.small_shop import MONDAY, SmallShop
 from rapport import warehouse
 from rapport.audiences.recipients import RecipientKey
+from rapport.delivery import outbox as sending
 from rapport.delivery.editions import anything_due
 from rapport.delivery.events import DRAIN_LOCK, DrainCounts, drain
 from rapport.delivery.outbox import send_due
@@ -513,6 +514,34 @@ def test_checklist_5_who_complains_before_the_claim_gets_nothing(shop: SmallShop
     shop.execute("select public_pages.store_webhook(%b)", json.dumps([event]).encode())
     send_due(shop.url, shop.settings, now=MONDAY)
     assert shop.messages() == {"anna": ("skipped", "suppressed")}
+
+
+def test_checklist_5_who_complains_while_a_sender_renders_gets_nothing(
+    shop: SmallShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looked around seconds ago, and looks again before it claims."""
+    shop.add("anna")
+    shop.plan()
+    event = {"event": "spamreport", "timestamp": 1_782_000_000, "email": "anna@mail.example"}
+    render = sending.render
+
+    def rendering(*arguments: Any, **options: Any) -> Any:
+        shop.execute("select public_pages.store_webhook(%b)", json.dumps([event]).encode())
+        return render(*arguments, **options)
+
+    monkeypatch.setattr(sending, "render", rendering)
+    send_due(shop.url, shop.settings, now=MONDAY)
+    assert shop.messages() == {"anna": ("skipped", "suppressed")}
+
+
+def test_people_hear_of_what_a_sender_drained_and_nobody_expected(
+    shop: SmallShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[list[str]] = []
+    monkeypatch.setattr(sending, "alarm", lambda sentences, _: heard.append(sentences))
+    shop.execute("select public_pages.store_webhook(%b)", b"no JSON")
+    send_due(shop.url, shop.settings, now=MONDAY)
+    assert heard[0][0].startswith("webhook body 1 cannot be read")
 
 
 def test_a_drain_waits_for_another(outbox: Outbox, warehouse_url: str) -> None:

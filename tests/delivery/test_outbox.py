@@ -8,22 +8,27 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from campaigns.small_shop import DAY, MONDAY, WEEKLY, WELCOME, SmallShop
+from rapport import steps, warehouse
 from rapport.campaigns.campaign import Campaign
 from rapport.campaigns.conditions import customer_columns
 from rapport.campaigns.configuration import read_campaigns
+from rapport.delivery import outbox
 from rapport.delivery.claim import Candidate, Claimed, Claiming, attempt_ids, claim
 from rapport.delivery.configuration import Delivery, FrequencyCap
 from rapport.delivery.editions import anything_due
 from rapport.delivery.outbox import send_due
+from rapport.delivery.transports import sendgrid_client
 from rapport.delivery.transports.local import LocalMailbox
 from rapport.errors import ConfigurationError
 
@@ -310,6 +315,81 @@ def test_a_plan_that_this_version_refuses_is_held_and_stops_no_other(shop: Small
         "first/2026-06-29T09:00:00Z": "held",
         "weekly/2026-06-29T09:00:00Z": "done",
     }
+
+
+def test_an_edition_whose_cap_class_is_gone_is_held_and_stops_no_other(shop: SmallShop) -> None:
+    shop.write("delivery.yml", "caps: {marketing: {messages: 2, per: 7d}, service: {messages: 1, per: 7d}}")
+    shop.write("campaigns/first.yml", WEEKLY + "priority: 9\ncap: service\n")
+    shop.add("anna")
+    shop.plan()
+    shop.write("delivery.yml", "caps: {marketing: {messages: 2, per: 7d}}")
+    assert send_due(shop.url, shop.settings, now=MONDAY).accepted == 1
+    assert shop.editions() == {
+        "first/2026-06-29T09:00:00Z": ("held", "no_cap_class: config/delivery.yml does not name service"),
+        "weekly/2026-06-29T09:00:00Z": ("done", None),
+    }
+
+
+def test_the_more_important_campaign_leaves_first(shop: SmallShop) -> None:
+    shop.write("campaigns/another.yml", WEEKLY)
+    shop.write("campaigns/weekly.yml", WEEKLY + "priority: 1\n")
+    shop.add("anna")
+    shop.plan()
+    send_due(shop.url, shop.settings, now=MONDAY)
+    order = shop.execute("select split_part(edition_id, '/', 1) from activation.attempts order by attempt_id")
+    assert order == [("weekly",), ("another",)]
+
+
+@pytest.mark.parametrize("why", ["time is up", "who started it is gone"])
+def test_nothing_is_claimed_by_a_sender_whose_time_is_up(
+    shop: SmallShop, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    assert outbox.CLAIMING + 2 * sendgrid_client.ANSWERED_BY <= 600, "a call ends within ten minutes"
+    shop.add("anna")
+    shop.plan()
+    with monkeypatch.context() as patched:
+        if why == "time is up":
+            patched.setattr(outbox, "CLAIMING", -1.0)
+        else:
+            parents = iter([1])
+            patched.setattr(os, "getppid", lambda: next(parents, 2))
+        assert send_due(shop.url, shop.settings, now=MONDAY).accepted == 0
+    assert shop.messages() == {"anna": ("planned", None)}
+    assert send_due(shop.url, shop.settings, now=MONDAY).accepted == 1
+
+
+def test_a_claim_is_on_disk_before_its_mail_leaves_whatever_the_server_says(
+    shop: SmallShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = shop.url.rpartition("/")[2]
+    shop.execute(f"alter database {name} set synchronous_commit = off")
+    said: list[str] = []
+
+    def looking(connection: psycopg.Connection, *_: Any) -> Iterator[Any]:
+        said.append(connection.execute("show synchronous_commit").fetchone()[0])  # type: ignore[index]
+        return iter(())
+
+    monkeypatch.setattr(outbox, "due_editions", looking)
+    send_due(shop.url, shop.settings, now=MONDAY)
+    assert said == ["on"]
+
+
+def test_sending_waits_for_no_run_and_times_out_what_nobody_approved(
+    shop: SmallShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAPPORT_HOME", str(shop.settings.home))
+    monkeypatch.setenv("RAPPORT_CONFIG", str(shop.settings.config))
+    monkeypatch.setenv("RAPPORT_WAREHOUSE_URL", shop.url)
+    shop.write("campaigns/second.yml", WEEKLY + "approval: true\napproval_within: 2h\n")
+    shop.add("anna")
+    shop.plan()
+    with warehouse.run_lock(shop.url):
+        steps.send_due("send_due", None, now=MONDAY + timedelta(hours=3))
+    assert shop.editions() == {
+        "second/2026-06-29T09:00:00Z": ("cancelled", "not_approved"),
+        "weekly/2026-06-29T09:00:00Z": ("done", None),
+    }
+    assert of_campaign(shop, "second") == {"anna": ("cancelled", "not_approved")}
 
 
 def test_a_cap_of_one_holds_between_two_campaigns_that_claim_at_once(shop: SmallShop) -> None:

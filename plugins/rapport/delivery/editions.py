@@ -11,7 +11,7 @@ from rapport import warehouse
 from rapport.campaigns.campaign import Campaign
 from rapport.delivery import settling
 from rapport.delivery.addresses import campaign_fields
-from rapport.delivery.configuration import Sender
+from rapport.delivery.configuration import Delivery, Sender
 from rapport.delivery.events import has_bodies
 from rapport.delivery.faults import TemplateMistakes
 from rapport.delivery.rendering import MailTemplate, compile_mail
@@ -73,7 +73,7 @@ def anything_due(url: str, *, now: datetime) -> bool:
         )
 
 
-def due_editions(connection: psycopg.Connection, now: datetime) -> Iterator[Edition]:
+def due_editions(connection: psycopg.Connection, delivery: Delivery, now: datetime) -> Iterator[Edition]:
     """Those that are approved and due, the most important first; one that cannot be sent any more is held."""
     rows = connection.execute(
         """
@@ -99,6 +99,11 @@ def due_editions(connection: psycopg.Connection, now: datetime) -> Iterator[Edit
             # Planned by an older version of Rapport that allowed more.
             settling.hold(
                 connection, edition_id, "template_error: this version of Rapport refuses what was planned"
+            )
+            continue
+        if campaign.cap not in delivery.caps:
+            settling.hold(
+                connection, edition_id, f"no_cap_class: config/delivery.yml does not name {campaign.cap}"
             )
             continue
         yield Edition(edition_id, step, due_at, campaign, sender, templates)

@@ -69,7 +69,7 @@ def send_due(url: str, settings: Settings, *, now: datetime, worker: Worker | No
                 url, connection, settings, delivery, transport, key, number, now, worker or Worker()
             )
             sender.look_around()
-            for edition in due_editions(connection, sender.moment()):
+            for edition in due_editions(connection, delivery, sender.moment()):
                 sender.send(edition)
                 if sender.is_late:
                     break

@@ -33,6 +33,7 @@ _HELD = {
     "failed_test": "The data failed the check {}, and nothing built on such data is sent.",
     "failed_step": "The step “{}” of the run failed, and nothing is sent before it has succeeded.",
     "stale_source": "The feed {} is late: its newest records are older than it allows.",
+    "segment_held": "A segment that it is for could not be built: {}.",
     "limit": "It is too large: {}.",
     "drift": "Its size is unusual: {}.",
     "silent_webhook": "Nothing is heard from the provider: {}.",
@@ -40,6 +41,7 @@ _HELD = {
     "render_errors": "Too many of its mails could not be written: {}.",
     "holdout_shrunk": "The share that is held out may not shrink: {}.",
     "low_vouchers": "There are not enough vouchers: {}.",
+    "no_cap_class": "How often its readers may be mailed is not known any more: {}.",
     "sending": "Sending was stopped: {}.",
     "restored": "The warehouse was restored from a backup; nobody knows what was sent since.",
 }
