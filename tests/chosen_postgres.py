@@ -16,7 +16,8 @@ POSTGRES_BIN = Settings.from_environment().postgres_bin
 def a_warehouse(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
     """The URL of a copy of the database `template`, which is dropped at the end."""
     database = f"test_{secrets.token_hex(6)}"
-    _administer(postgres, f"create database {database} template {template}")
+    # Copied as files: through the log, as PostgreSQL does it on its own, takes twice as long.
+    _administer(postgres, f"create database {database} template {template} strategy file_copy")
     try:
         yield postgres.url(database)
     finally:
