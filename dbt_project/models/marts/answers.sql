@@ -1,9 +1,5 @@
 {{ config(materialized='view') }}
 
-with answers as (
-    select * from {{ ref('int_answers') }}
-)
-
 select
     source,
     kind,
@@ -28,4 +24,4 @@ select
     channel,
     category,
     team
-from answers
+from {{ ref('int_answers') }}

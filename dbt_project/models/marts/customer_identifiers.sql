@@ -1,13 +1,5 @@
 {{ config(materialized='view') }}
 
-with identifiers as (
-    select * from {{ ref('stg_identifiers') }}
-),
-
-forms as (
-    select * from {{ ref('stg_email_forms') }}
-)
-
 select
     identifiers.kind,
     identifiers.source,
@@ -16,5 +8,6 @@ select
     identifiers.customer_id,
     identifiers.first_seen_at,
     identifiers.last_seen_at
-from identifiers
-left join forms on identifiers.kind = 'email' and identifiers.value = forms.email
+from {{ ref('stg_identifiers') }} as identifiers
+left join {{ ref('stg_email_forms') }} as forms
+    on identifiers.kind = 'email' and identifiers.value = forms.email

@@ -1,9 +1,5 @@
 {{ config(materialized='view') }}
 
-with lines as (
-    select * from {{ ref('int_order_lines_identified') }}
-)
-
 select
     source,
     line_key,
@@ -24,4 +20,4 @@ select
     tax_amount,
     quantity < 0 as is_return,
     run_id
-from lines
+from {{ ref('int_order_lines_identified') }}

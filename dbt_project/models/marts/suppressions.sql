@@ -1,14 +1,10 @@
 {{ config(materialized='view') }}
 
 -- As it is now, and not as of the run: an address that says no is not written to from that moment on.
-with suppressions as (
-    select * from {{ ref('stg_suppressions_now') }}
-)
-
 select
     email,
     topic,
     reason,
     detail,
     suppressed_at
-from suppressions
+from {{ ref('stg_suppressions_now') }}

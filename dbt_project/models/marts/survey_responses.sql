@@ -1,9 +1,5 @@
 {{ config(materialized='view') }}
 
-with responses as (
-    select * from {{ ref('int_survey_responses_identified') }}
-)
-
 select
     source,
     response_id,
@@ -13,4 +9,4 @@ select
     comment,
     score,
     responded_at
-from responses
+from {{ ref('int_survey_responses_identified') }}

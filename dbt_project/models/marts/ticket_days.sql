@@ -2,11 +2,6 @@
 
 {%- set today = "cast(" ~ as_of() ~ " at time zone 'UTC' as date)" %}
 
-with ticket_days as (
-    select * from {{ ref('int_ticket_days') }}
-    where service_date <= cast(({{ as_of() }} - interval '1 microsecond') at time zone 'UTC' as date)
-)
-
 select
     source,
     ticket_id,
@@ -28,4 +23,5 @@ select
         when service_date + 1 + {{ var('first_contact_days') }} <= {{ today }}
             then is_first_contact_kept
     end as is_first_contact_resolved
-from ticket_days
+from {{ ref('int_ticket_days') }}
+where service_date <= cast(({{ as_of() }} - interval '1 microsecond') at time zone 'UTC' as date)

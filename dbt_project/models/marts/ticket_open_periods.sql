@@ -1,9 +1,5 @@
 {{ config(materialized='view') }}
 
-with periods as (
-    select * from {{ ref('int_ticket_open_periods') }}
-)
-
 select
     source,
     ticket_id,
@@ -13,4 +9,4 @@ select
     channel,
     category,
     team
-from periods
+from {{ ref('int_ticket_open_periods') }}

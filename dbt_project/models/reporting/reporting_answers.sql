@@ -1,7 +1,3 @@
 {{ config(alias='answers') }}
 
-with answers as (
-    select * from {{ ref('answers') }}
-)
-
-select * from answers
+select * from {{ ref('answers') }}

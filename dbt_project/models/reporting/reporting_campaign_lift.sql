@@ -1,7 +1,3 @@
 {{ config(tags=['as_of'], alias='campaign_lift') }}
 
-with lift as (
-    select * from {{ ref('campaign_lift') }}
-)
-
-select * from lift
+select * from {{ ref('campaign_lift') }}

@@ -1,7 +1,3 @@
 {{ config(tags=['as_of'], alias='campaign_performance') }}
 
-with performance as (
-    select * from {{ ref('campaign_performance') }}
-)
-
-select * from performance
+select * from {{ ref('campaign_performance') }}

@@ -1,9 +1,5 @@
 {{ config(alias='customer_identifiers') }}
 
-with identifiers as (
-    select * from {{ ref('customer_identifiers') }}
-)
-
 -- A shop that numbers its customers by their addresses or phones has no numbers that can be shown.
 select
     kind,
@@ -12,5 +8,5 @@ select
     customer_id,
     first_seen_at,
     last_seen_at
-from identifiers
+from {{ ref('customer_identifiers') }}
 where kind = 'customer_number' and value !~ '[@+]'

@@ -1,9 +1,5 @@
 {{ config(alias='customer_timeline') }}
 
-with touches as (
-    select * from {{ ref('customer_timeline') }}
-)
-
 select
     touch_id,
     customer_id,
@@ -17,4 +13,4 @@ select
     amount,
     currency,
     run_id
-from touches
+from {{ ref('customer_timeline') }}

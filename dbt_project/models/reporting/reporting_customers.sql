@@ -1,9 +1,5 @@
 {{ config(tags=['as_of'], alias='customers') }}
 
-with customers as (
-    select * from {{ ref('customers') }}
-)
-
 select
     customer_id,
     email is not null as has_email,
@@ -44,4 +40,4 @@ select
     clicked_email_count,
     last_emailed_at,
     email_topics
-from customers
+from {{ ref('customers') }}

@@ -1,7 +1,3 @@
 {{ config(alias='message_history') }}
 
-with history as (
-    select * from {{ ref('message_history') }}
-)
-
-select * from history
+select * from {{ ref('message_history') }}

@@ -1,7 +1,3 @@
 {{ config(alias='orders') }}
 
-with orders as (
-    select * from {{ ref('orders') }}
-)
-
-select * from orders
+select * from {{ ref('orders') }}

@@ -1,7 +1,3 @@
 {{ config(tags=['as_of'], alias='ticket_days') }}
 
-with days as (
-    select * from {{ ref('ticket_days') }}
-)
-
-select * from days
+select * from {{ ref('ticket_days') }}

@@ -1,7 +1,3 @@
 {{ config(alias='ticket_open_periods') }}
 
-with periods as (
-    select * from {{ ref('ticket_open_periods') }}
-)
-
-select * from periods
+select * from {{ ref('ticket_open_periods') }}

@@ -1,9 +1,5 @@
 {{ config(tags=['as_of'], alias='tickets') }}
 
-with tickets as (
-    select * from {{ ref('tickets') }}
-)
-
 select
     source,
     ticket_id,
@@ -38,4 +34,4 @@ select
     is_resolution_in_time,
     is_one_touch,
     is_first_contact_resolved
-from tickets
+from {{ ref('tickets') }}

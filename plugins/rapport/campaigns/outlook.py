@@ -47,7 +47,7 @@ select
 from activation.messages
 where
     customer_id = any({ids})
-    or recipient_key in (select recipient_key from one_recipients);
+    or recipient_key = any(array(select recipient_key from one_recipients));
 
 create temp table one_new_editions (
     edition_id text, campaign text, step text, slot_at timestamptz, state text, state_reason text, cap text

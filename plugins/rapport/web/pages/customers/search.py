@@ -48,19 +48,27 @@ limit %(page)s
 """
 
 # The key begins with the source: a step from each source to the next one reads as many rows as there are.
+# First of an order and not min(), which PostgreSQL finds in a view only by reading all of it.
 _SOURCES = """
 with recursive sources as (
-    (select min(source) as source from {identifiers} where kind = %(kind)s)
-    union all
-    select (
-        select min(source) from {identifiers} as identifiers
-        where identifiers.kind = %(kind)s and identifiers.source > sources.source
+    (
+        select source from {identifiers} as identifiers
+        where kind = %(kind)s
+        order by source
+        limit 1
     )
+    union all
+    select following.source
     from sources
-    where sources.source is not null
+    cross join lateral (
+        select source from {identifiers} as identifiers
+        where identifiers.kind = %(kind)s and identifiers.source > sources.source
+        order by source
+        limit 1
+    ) as following
 )
 
-select source from sources where source is not null
+select source from sources
 """
 
 # The first page begins where such names begin: from '' on, the index would be read up to there.
