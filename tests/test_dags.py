@@ -65,6 +65,15 @@ def test_assets_lead_from_each_load_to_the_view_and_from_the_view_to_campaigns(b
     assert waits_for("run_campaigns") == outlets("build_customer_view") == {"customer_view"}
 
 
+def test_what_goes_by_the_clock_goes_as_often_as_it_is_said(bag: "DagBag") -> None:
+    """Sending each minute; SendGrid's lists daily, for what its webhooks lost."""
+    assert bag.dags["send_due"].timetable.expression == "* * * * *"
+    minute, hour, *days = bag.dags["pull_suppressions"].timetable.expression.split()
+    assert minute.isdecimal()
+    assert hour.isdecimal()
+    assert days == ["*", "*", "*"]
+
+
 def test_importing_the_dags_loads_nothing_heavy_and_opens_no_connection() -> None:
     """The scheduler imports every DAG file every few seconds."""
     program = """

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from campaigns.small_shop import SmallShop
+from campaigns.small_shop import WEEKLY, SmallShop
 from rapport import ledger
 from rapport.cli import app
-from rapport.errors import DecisionRefused, InputError
+from rapport.errors import ConfigurationError, DecisionRefused, InputError
 
 EDITION = "weekly/2026-06-29T09:00:00Z"
 Rapport = Callable[..., str]
@@ -41,6 +41,37 @@ def planned(shop: SmallShop) -> SmallShop:
 def test_status_shows_how_far_an_edition_is_and_who_got_nothing(planned: SmallShop, rapport: Rapport) -> None:
     assert f"{EDITION} 1 0 1 approved; no address 1" in rapport("campaign", "status", "weekly")
     assert "No edition was planned yet" in rapport("campaign", "status", "other")
+
+
+def test_campaigns_are_checked_previewed_and_sent_to_a_colleague(
+    planned: SmallShop, rapport: Rapport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rapport.settings.Settings.dbt_project", planned.settings.dbt_project)
+    assert rapport("campaign", "check") == "weekly: right"
+    said = rapport("campaign", "preview", "weekly", "--customer", "anna")
+    assert "Subject: News for you" in said
+    page = planned.settings.home / "previews" / "weekly-1.html"
+    assert "Hello there" in page.read_text()
+    said = rapport("campaign", "test-send", "weekly", "--to", "mia@small.example", "--customer", "anna")
+    assert said == "weekly: accepted (local)"
+    assert len(planned.mails()) == 1
+    with pytest.raises(InputError, match="weekly has no mail thursday"):
+        rapport("campaign", "preview", "weekly", "--variant", "thursday")
+    planned.write("campaigns/weekly.yml", WEEKLY.replace("topic: news", "topik: news"))
+    with pytest.raises(ConfigurationError, match="topik is no key here; did you mean topic"):
+        rapport("campaign", "check")
+
+
+def test_what_nobody_knows_the_fate_of_is_sent_again_by_a_person(
+    planned: SmallShop, rapport: Rapport
+) -> None:
+    planned.execute("update activation.messages set state = 'unknown' where state = 'planned'")
+    assert "unknown 1" in rapport("campaign", "status")
+    said = rapport("campaign", "send-again", EDITION, "--by", "mia")
+    assert said == f"{EDITION}: mails that are planned once more: 1"
+    assert planned.messages()["anna"] == ("planned", None)
+    planned.execute("update activation.editions set state = 'held', state_reason = 'restored'")
+    assert rapport("campaign", "release", EDITION) == f"{EDITION} awaits approval."
 
 
 def test_an_edition_is_approved_and_another_cancelled(planned: SmallShop, rapport: Rapport) -> None:

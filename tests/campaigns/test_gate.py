@@ -267,12 +267,23 @@ def test_a_changed_file_needs_a_new_plan_and_a_new_approval(shop: SmallShop) -> 
     shop.write("campaigns/weekly.yml", WEEKLY + "approval: true\n")
     shop.add("anna")
     (first,) = shop.plan()
-    assert shop.plan(MONDAY + timedelta(hours=1)) == []
-    before = shop.execute("select edition_hash from activation.editions")
-    shop.write("campaigns/weekly.yml", WEEKLY.replace("What is new", "What is old") + "approval: true\n")
-    (again,) = shop.plan(MONDAY + timedelta(hours=2))
-    assert (again.edition_id, again.state) == (first.edition_id, "awaiting_approval")
-    assert shop.execute("select edition_hash from activation.editions") != before
+    hashes = [shop.execute("select edition_hash from activation.editions")]
+    changes = [
+        ("campaigns/weekly.yml", "What is new", "What is old"),
+        ("campaigns/weekly.yml", "News for", "Something for"),
+        ("campaigns/weekly.yml", "exclude: [unhappy]", "exclude: []"),
+        ("templates/letter.mjml", "Hello", "Good day"),
+        ("sender.yml", "name: Small Shop", "name: Smaller Shop"),
+    ]
+    for hour, (file, old, new) in enumerate(changes, 1):
+        assert shop.plan(MONDAY + timedelta(hours=hour, minutes=-30)) == []
+        text = (shop.settings.config / file).read_text()
+        assert old in text
+        shop.write(file, text.replace(old, new))
+        (again,) = shop.plan(MONDAY + timedelta(hours=hour))
+        assert (again.edition_id, again.state) == (first.edition_id, "awaiting_approval")
+        hashes.append(shop.execute("select edition_hash from activation.editions"))
+        assert hashes.count(hashes[-1]) == 1, file
 
 
 def test_a_paused_campaigns_new_edition_is_paused(shop: SmallShop) -> None:

@@ -192,6 +192,14 @@ def test_entering_gives_one_edition_of_the_new_entries_only(shop: SmallShop) -> 
     assert (third.edition_id, third.planned) == ("weekly/2026-06-30T09:00:00Z/2", 1)
 
 
+def test_who_has_left_the_segment_again_is_not_considered(shop: SmallShop) -> None:
+    shop.write("campaigns/weekly.yml", WELCOME + "audience: {include: [active]}\n")
+    shop.add("anna", segments=("active", "new_customers"))
+    shop.leave("anna", "new_customers")
+    shop.execute("update segments.memberships set left_at = %s where segment = 'new_customers'", MONDAY)
+    assert shop.plan() == []
+
+
 @pytest.mark.parametrize(("re_entry", "reason"), [("never", "re_entry"), ("30d", "re_entry"), ("10d", None)])
 def test_nobody_gets_a_campaign_again_within_re_entry(
     shop: SmallShop, re_entry: str, reason: str | None

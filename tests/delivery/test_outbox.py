@@ -24,7 +24,7 @@ from rapport.campaigns.campaign import Campaign
 from rapport.campaigns.conditions import customer_columns
 from rapport.campaigns.configuration import read_campaigns
 from rapport.delivery import outbox
-from rapport.delivery.claim import Candidate, Claimed, Claiming, attempt_ids, claim
+from rapport.delivery.claim import Candidate, Claimed, Claiming, attempt_ids, claim, left_today
 from rapport.delivery.configuration import Delivery, FrequencyCap
 from rapport.delivery.editions import anything_due
 from rapport.delivery.outbox import send_due
@@ -409,6 +409,37 @@ def test_a_cap_of_one_holds_between_two_campaigns_that_claim_at_once(shop: Small
         assert claimed(other, "second") == (0, 0)  # the recipient is locked, and the count not known yet
         one.commit()
         assert claimed(other, "second") == (0, 1)
+
+
+def test_what_did_not_leave_does_not_count_for_the_day(shop: SmallShop) -> None:
+    shop.write("campaigns/weekly.yml", WEEKLY + "limits: {per_day: 100}\n")
+    shop.add("anna")
+    shop.plan()
+    outcomes = {
+        None: 1,
+        "accepted": 2,
+        "uncertain": 4,
+        "unknown": 8,
+        "returned": 16,
+        "divided": 16,
+        "rejected": 16,
+    }
+    for outcome, messages in outcomes.items():
+        shop.execute(
+            """
+            insert into activation.attempts (edition_id, transport, messages, outcome, ended_at)
+            select edition_id, 'sendgrid', %s, %s, case when %s::text is not null then now() end
+            from activation.editions
+            """,
+            messages,
+            outcome,
+            outcome,
+        )
+    (campaign,) = read_campaigns(shop.settings).good
+    with warehouse.connect(shop.url) as connection:
+        assert left_today(connection, campaign) == 100 - (1 + 2 + 4 + 8)
+        connection.execute("update activation.attempts set claimed_at = claimed_at - interval '1 day'")
+        assert left_today(connection, campaign) == 100
 
 
 def test_the_days_maximum_is_counted_by_one_claim_at_a_time(shop: SmallShop) -> None:
