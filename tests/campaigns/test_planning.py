@@ -194,7 +194,7 @@ def test_entering_gives_one_edition_of_the_new_entries_only(shop: SmallShop) -> 
 
 def test_who_has_left_the_segment_again_is_not_considered(shop: SmallShop) -> None:
     shop.write("campaigns/weekly.yml", WELCOME + "audience: {include: [active]}\n")
-    shop.add("anna", segments=("active", "new_customers"))
+    shop.add("anna", segments=("active", "new_customers"), entered_at=MONDAY - DAY)
     shop.leave("anna", "new_customers")
     shop.execute("update segments.memberships set left_at = %s where segment = 'new_customers'", MONDAY)
     assert shop.plan() == []
