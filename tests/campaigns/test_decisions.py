@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from campaigns.small_shop import SmallShop
+from campaigns.small_shop import WEEKLY, SmallShop
 from rapport import warehouse
 from rapport.campaigns import decisions
 from rapport.errors import DecisionRefused
@@ -72,6 +72,24 @@ def test_what_is_rejected_is_sent_to_nobody(awaiting: SmallShop) -> None:
         with pytest.raises(DecisionRefused, match="is cancelled; there is nothing to cancel"):
             decisions.reject(connection, EDITION, by="mia", through="page")
     assert awaiting.messages() == {"anna": ("cancelled", "by_hand")}
+
+
+@pytest.mark.parametrize("was_sent", [True, False])
+def test_arms_are_forgotten_only_where_nothing_was_sent(shop: SmallShop, was_sent: bool) -> None:
+    shop.write("campaigns/weekly.yml", WEEKLY + "holdout: 0.5\n")
+    for number in range(8):
+        shop.add(f"c{number}")
+    shop.plan()
+    if was_sent:
+        shop.execute(
+            """
+            update activation.messages set state = 'accepted'
+            where message_id in (select message_id from activation.messages where state = 'planned' limit 1)
+            """
+        )
+    with warehouse.connect(shop.url) as connection:
+        decisions.reject(connection, EDITION, by="mia", through="command")
+    assert asked(shop, "select count(*) from activation.arms") == [(8 if was_sent else 0,)]
 
 
 def test_a_paused_campaign_goes_on_where_it_stopped(awaiting: SmallShop) -> None:

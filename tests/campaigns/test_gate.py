@@ -190,6 +190,15 @@ def test_an_audience_unlike_the_last_four_holds(
         )
 
 
+def test_who_is_held_out_counts_for_the_size_of_an_audience(shop: SmallShop) -> None:
+    shop.write("campaigns/weekly.yml", WEEKLY + "holdout: 0.5\n")
+    editions_of(shop, [500] * 4)
+    crowd(shop, 400)
+    (edition,) = shop.plan()
+    assert edition.state == "approved"
+    assert edition.planned < 250
+
+
 @pytest.mark.parametrize(
     ("transport", "minutes_ago", "event_minutes_ago", "holds"),
     [
@@ -228,6 +237,20 @@ def test_a_silent_webhook_holds(
         assert str(edition.state_reason).startswith(
             "silent_webhook: SendGrid accepted mails more than 30 minutes"
         )
+
+
+def test_a_webhook_whose_events_are_not_drained_yet_is_not_silent(shop: SmallShop) -> None:
+    shop.add("anna")
+    shop.plan(MONDAY - 7 * DAY)
+    shop.execute(
+        """
+        insert into activation.attempts (edition_id, transport, messages, ended_at, outcome)
+        select edition_id, 'sendgrid', 1, now() - interval '40 minutes', 'accepted' from activation.editions
+        """
+    )
+    shop.execute("insert into activation.webhook_bodies (body) values ('[]')")
+    shop.write("delivery.yml", "transport: sendgrid")
+    assert [edition.state for edition in shop.plan()] == ["approved"]
 
 
 def test_the_plan_shows_what_the_doctor_found_last(shop: SmallShop) -> None:

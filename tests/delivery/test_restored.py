@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from campaigns.small_shop import MONDAY, SmallShop
+from campaigns.small_shop import DAY, MONDAY, SmallShop
 from delivery.live_shop import LiveShop
 from rapport import warehouse
 from rapport.delivery.outbox import send_due
@@ -30,6 +30,7 @@ def test_a_database_that_was_restored_beside_the_old_one_holds_every_edition(sho
         assert restored.execute("select campaign, reason from activation.pauses") == [(None, "restored")]
         # No run plans it afresh: of its people nobody knows who got it.
         restored.plan()
+        restored.plan(MONDAY + 7 * DAY)
         assert restored.editions()["second/2026-06-29T09:00:00Z"] == ("held", "restored")
         # What is planned from now on waits too, until somebody has looked and resumes.
         shop.write("campaigns/third.yml", (shop.settings.config / "campaigns/weekly.yml").read_text())
