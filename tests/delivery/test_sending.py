@@ -329,16 +329,20 @@ def test_uncertain_becomes_unknown_after_an_hour_while_others_events_come(live: 
     live.fake.set_faults(Fault("reset", after_accepting=True, times=1))
     live.send()
     assert live.states() == {"accepted": 3, "uncertain": 1}
-    live.shop.execute(
-        """
-        update activation.attempts set ended_at = ended_at - interval '61 minutes'
-        where outcome = 'uncertain'
-        """
-    )
+    passed = "update activation.attempts set ended_at = ended_at - %s::interval where outcome = 'uncertain'"
+    live.shop.execute(passed, "61 minutes")
     assert not anything_due(live.shop.url, now=datetime.now(UTC))
     live.send()
     assert live.states() == {"accepted": 3, "uncertain": 1}  # no event of anybody: the webhook may be down
     event_of_one(live, "delivered")
+    live.shop.execute(passed, "-2 minutes")
+    live.send()
+    assert live.states() == {"accepted": 3, "uncertain": 1}  # an event of another, but it is no hour yet
+    live.shop.execute(passed, "2 minutes")
+    live.shop.execute("update activation.message_events set recorded_at = now() - interval '62 minutes'")
+    live.send()
+    assert live.states() == {"accepted": 3, "uncertain": 1}  # that event came before: nothing flows since
+    live.shop.execute("update activation.message_events set recorded_at = now()")
     assert anything_due(live.shop.url, now=datetime.now(UTC))
     live.send()
     assert live.states() == {"accepted": 3, "unknown": 1}
