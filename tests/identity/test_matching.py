@@ -54,6 +54,28 @@ def test_records_that_agree_on_nothing_or_are_too_few_give_no_pairs() -> None:
         assert len(likely_pairs(pa.Table.from_pylist(rows, RECORDS), threshold=0.5)) == 0
 
 
+@pytest.mark.parametrize(("born", "is_pair"), [("1975-03-09", True), ("1980-03-08", False)])
+def test_namesakes_of_one_city_born_years_apart_are_two_people(born: str, is_pair: bool) -> None:
+    people = [
+        {
+            "record_id": f"r{number:03}",
+            "first_name": f"first{number % 7}",
+            "last_name": f"last{number % 11}",
+            "birth_date": f"{1950 + number % 40}-0{1 + number % 9}-{10 + number % 17}",
+            "city": f"city{number % 5}",
+            "postal_code": None,
+        }
+        for number in range(200)
+    ]
+    anna = {"first_name": "anna", "last_name": "lindqvist", "city": "lund", "postal_code": None}
+    people += [
+        {**anna, "record_id": "x", "birth_date": "1975-03-08"},
+        {**anna, "record_id": "y", "birth_date": born},
+    ]
+    found = likely_pairs(pa.Table.from_pylist(people, RECORDS), threshold=0.5).to_pylist()
+    assert (("x", "y") in {(row["record_id_a"], row["record_id_b"]) for row in found}) == is_pair
+
+
 @pytest.fixture
 def known_people(observations_url: str) -> str:
     """Sixty customers, the first two of them one person in two spellings."""

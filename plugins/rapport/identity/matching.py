@@ -37,8 +37,9 @@ _LEARNED_FROM = _BLOCKS[:2]
 _SURE = (("first_name", "last_name", "birth_date"), ("first_name", "last_name", "postal_code"))
 _LEAST_DOUBLES = 0.05
 _SAMPLE_PAIRS = 2e6
-# A name and a city are shared by many people: a pair must be alike in one of these, too.
-_TELLING = ("birth_date", "postal_code")
+# A name and a city are shared by many people: a pair must be alike in one of these, too, by at least this of
+# Splink's levels of agreement. A birth date within a year is alike, as slips of the pen are; years away not.
+_TELLING = {"birth_date": 2, "postal_code": 1}
 
 
 def likely_pairs(records: pa.Table, *, threshold: float, seed: int = 1) -> pa.Table:
@@ -59,8 +60,12 @@ def likely_pairs(records: pa.Table, *, threshold: float, seed: int = 1) -> pa.Ta
         return PAIRS.empty_table()
     with _quiet():
         found = _predict(records.select(["record_id", *present]), present, blocks, threshold, seed)
-    telling = [name for name in _TELLING if name in present]
-    rows = [_row(pair, present) for pair in found if any(pair[f"gamma_{name}"] > 0 for name in telling)]
+    telling = {name: level for name, level in _TELLING.items() if name in present}
+    rows = [
+        _row(pair, present)
+        for pair in found
+        if any(pair[f"gamma_{name}"] >= level for name, level in telling.items())
+    ]
     rows.sort(key=lambda row: (row["record_id_a"], row["record_id_b"]))
     return pa.Table.from_pylist(rows, PAIRS)
 
