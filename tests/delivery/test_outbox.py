@@ -24,10 +24,12 @@ from rapport.campaigns.campaign import Campaign
 from rapport.campaigns.conditions import customer_columns
 from rapport.campaigns.configuration import read_campaigns
 from rapport.delivery import outbox
-from rapport.delivery.claim import Candidate, Claimed, Claiming, attempt_ids, claim, left_today
+from rapport.delivery.claim import Candidate, Claimed, attempt_ids, claim
+from rapport.delivery.claim_statement import Claiming
 from rapport.delivery.configuration import Delivery, FrequencyCap
 from rapport.delivery.editions import anything_due
 from rapport.delivery.outbox import send_due
+from rapport.delivery.quotas import left_today
 from rapport.delivery.transports import sendgrid_client
 from rapport.delivery.transports.local import LocalMailbox
 from rapport.errors import ConfigurationError

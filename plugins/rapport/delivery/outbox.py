@@ -17,7 +17,8 @@ from rapport.campaigns.conditions import customer_columns
 from rapport.campaigns.recipient_hours import known_zones
 from rapport.delivery import attempts, breaker, rate, settling
 from rapport.delivery.chunks import Worker, due_messages, render
-from rapport.delivery.claim import Candidate, Claiming, attempt_ids, claim, left_today
+from rapport.delivery.claim import Candidate, attempt_ids, claim
+from rapport.delivery.claim_statement import Claiming
 from rapport.delivery.configuration import Delivery, read_delivery
 from rapport.delivery.counts import SendCounts
 from rapport.delivery.editions import Edition, due_editions, finish
@@ -26,6 +27,7 @@ from rapport.delivery.handing_over import Handing, Parcel
 from rapport.delivery.mime import Mail
 from rapport.delivery.personal_data import Recipient
 from rapport.delivery.proof import unproven_shape, with_proven_render
+from rapport.delivery.quotas import left_today
 from rapport.delivery.ramp import Ramp
 from rapport.delivery.restored import HighWater, hold_what_was_restored
 from rapport.delivery.settling import SENDER_LOCK

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import psycopg
 
-from rapport.delivery import claim
+from rapport.delivery import quotas
 from rapport.delivery.settling import hold_campaign
 from rapport.delivery.transports import Transport
 
@@ -44,7 +44,7 @@ class Ramp:
             self._is_passed = True
             return None
         share = math.ceil(self._size * FIRST_SHARE)
-        sent = claim.sent(self._connection, self._edition_id)
+        sent = quotas.sent(self._connection, self._edition_id)
         if sent_at is None and sent < share:
             return share
         if sent_at is None:
