@@ -40,7 +40,7 @@ def exits() -> Iterator[ExitStack]:
         yield stack
 
 
-@pytest.mark.parametrize("steps", [3, pytest.param(60, marks=pytest.mark.long)])
+@pytest.mark.parametrize("steps", [2, pytest.param(60, marks=pytest.mark.long)])
 def test_a_view_built_in_steps_equals_the_view_built_at_once(
     steps: int,
     tmp_path: Path,
