@@ -1,0 +1,62 @@
+"""For whom of its candidates an edition is meant, and why not for the others."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+from rapport.campaigns import recipient_hours
+from rapport.campaigns.matching import reason_not_meant
+
+if TYPE_CHECKING:
+    from rapport.campaigns.edition_plan import EditionPlan
+
+_MEANT = """
+insert into meant
+select
+    subject.customer_id,
+    subject.entered_at,
+    subject.base_at,
+    {zone},
+    customers.email,
+    {last_active_at},
+    case when subject.is_late then 'too_late' else {not_meant} end
+from (select *, {since} as since, %(edition)s::text as edition_id from candidates) as subject
+left join {customers} as customers on subject.customer_id = customers.customer_id
+"""
+
+
+def fill(connection: psycopg.Connection, edition: "EditionPlan", parameters: dict[str, Any]) -> None:
+    """Put all candidates into the temporary table `meant`, with the reason against them, if there is one."""
+    tables = edition.tables.named()
+    not_meant, values = reason_not_meant(edition.campaign, edition.columns, edition.tables)
+    since = "entered_at" if edition.campaign.trigger.entering else "null::timestamptz"
+    statement = sql.SQL(_MEANT).format(
+        not_meant=not_meant,
+        since=sql.SQL(since),
+        zone=recipient_hours.zone_sql(edition.campaign),
+        last_active_at=_last_active(edition, tables),
+        **tables,
+    )
+    connection.execute(statement, parameters | values)
+    connection.execute("analyze meant")
+
+
+def _last_active(edition: "EditionPlan", tables: Mapping[str, sql.Composable]) -> sql.Composable:
+    """When the row `customers` last bought, came or clicked; null, unread, where there is no sunset rule."""
+    if edition.delivery.sunset_after is None:
+        return sql.SQL("null::timestamptz")
+    return sql.SQL(
+        """
+        greatest(customers.last_order_at, customers.last_seen_at, (
+            select max(message_events.occurred_at)
+            from {messages} as messages
+            inner join activation.message_events on messages.message_id = message_events.message_id
+            where
+                messages.customer_id = subject.customer_id
+                and message_events.event = 'clicked'
+                and message_events.occurred_at <= %(moment)s
+        ))
+        """
+    ).format(**tables)
