@@ -1,13 +1,20 @@
 """What an answer of SendGrid, or none, means for the mails that it is about."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import orjson
 import pytest
+from urllib3 import HTTPHeaderDict
 
 from delivery.live_shop import LiveShop
 from delivery.unsubscribe_host import unsubscribe_host
 from rapport.delivery.fake_sendgrid import Fault
 from rapport.delivery.transports import sendgrid_client
+from rapport.delivery.transports.sendgrid import answer_of
+from rapport.delivery.transports.sendgrid_client import PooledResponse
+
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -232,3 +239,39 @@ def test_one_mail_with_a_wrong_sender_holds_the_campaign(by_shape: LiveShop) -> 
     by_shape.fake.set_faults(Fault("status", status=403))
     by_shape.send()
     assert by_shape.states() == {"planned": 30}
+
+
+class Said(PooledResponse):
+    """An answer as SendGrid gives it."""
+
+    def __init__(self, status: int, errors: list[dict[str, str]], **headers: str) -> None:
+        self.status, self.headers = status, HTTPHeaderDict(headers)
+        self._body = orjson.dumps({"errors": errors})
+
+
+def test_a_400_that_names_none_of_the_mails_names_nobody() -> None:
+    field = "personalizations.3.to.0.email"
+    answer = answer_of(Said(400, [{"message": "odd", "field": field}]), 3, NOW)
+    assert (answer.kind, answer.rejected) == ("divide", [])
+    assert answer_of(Said(400, [{"message": "odd", "field": field}]), 4, NOW).rejected == [3]
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"X-RateLimit-Reset": str(int(NOW.timestamp()) + 20)}, 20),
+        ({"X-RateLimit-Reset": str(int(NOW.timestamp()) - 20)}, 1),
+        ({"X-RateLimit-Reset": str(int(NOW.timestamp()) + 86_400)}, 3600),
+        ({"X-RateLimit-Reset": "soon"}, 60),
+        ({"Retry-After": "30"}, 30),
+        ({}, 60),
+    ],
+)
+def test_a_429_is_believed_within_reason(headers: dict[str, str], seconds: int) -> None:
+    answer = answer_of(Said(429, [{"message": "too many requests"}], **headers), 1, NOW)
+    assert (answer.kind, answer.until) == ("wait", NOW + timedelta(seconds=seconds))
+
+
+def test_what_sendgrid_says_is_kept_without_addresses() -> None:
+    answer = answer_of(Said(400, [{"message": "anna.lind@mail.example is odd", "field": "to"}]), 1, NOW)
+    assert (answer.detail, answer.hold) == ("to: … is odd", "400 to: … is odd")
