@@ -1,5 +1,6 @@
 """Tickets, the service desk's days and experience equal a second computation, to the minute."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,7 +34,11 @@ class Desk:
     daily: pd.DataFrame
     times: pd.DataFrame
     experience: pd.DataFrame
+    surveys: pd.DataFrame
     answers: pd.DataFrame
+    answer_days: pd.DataFrame
+    open_periods: pd.DataFrame
+    ticket_days: pd.DataFrame
     members: pd.DataFrame
     pain_points: pd.DataFrame
     sales: pd.DataFrame
@@ -93,7 +98,11 @@ def read(settings: Settings, shop: Path, as_of: datetime) -> Desk:
             daily=frame("select * from marts.service_daily"),
             times=frame("select * from marts.service_times"),
             experience=frame("select * from marts.experience"),
-            answers=frame("select * from intermediate.int_answers"),
+            surveys=pd.concat(map(pd.read_parquet, (shop / "survey_responses").iterdir())),
+            answers=frame("select * from marts.answers"),
+            answer_days=frame("select * from marts.experience_daily"),
+            open_periods=frame("select * from marts.ticket_open_periods order by began_at"),
+            ticket_days=frame("select * from marts.ticket_days"),
             members=frame("select segment, customer_id from segments.members"),
             pain_points=frame("select * from marts.pain_points"),
             sales=frame("select * from intermediate.int_sales_converted where customer_id is not null"),
@@ -153,6 +162,33 @@ def test_each_tickets_times_equal_the_count_to_the_minute(desk: Desk) -> None:
     assert differences(desk, expected) == []
     assert sum(t.is_open for t in desk.counted.values()) >= 3
     assert sum(t.reopenings for t in desk.counted.values()) > 10
+
+
+def test_each_ticket_was_open_when_the_count_says_so(desk: Desk) -> None:
+    periods = desk.open_periods.groupby("ticket_id")
+    found = {
+        ident: [(row.began_at, None if pd.isna(row.ended_at) else row.ended_at) for row in own.itertuples()]
+        for ident, own in periods
+    }
+    assert found == {ident: t.periods for ident, t in desk.counted.items()}
+    days = Counter(
+        (ident, at.date(), what)
+        for ident, t in desk.counted.items()
+        for number, (began, ended) in enumerate(t.periods)
+        for at, what in ((began, "reopened" if number else "opened"), (ended, "solved"))
+        if at is not None
+    )
+    told = Counter()
+    for row in desk.ticket_days.itertuples():
+        for what in ("opened", "reopened", "solved"):
+            told[row.ticket_id, row.service_date, what] += getattr(row, f"{what}_count")
+    assert +told == days
+    replied = {(row.ticket_id, row.service_date) for row in desk.ticket_days.itertuples() if row.is_replied}
+    assert replied == {
+        (ident, t.first_replied_at.date())
+        for ident, t in desk.counted.items()
+        if pd.notna(t.first_replied_at)
+    }
 
 
 def test_promises_and_first_contacts_equal_the_count(desk: Desk) -> None:
@@ -352,6 +388,33 @@ def check(row: pd.Series, metric: str, scores: np.ndarray) -> None:
         assert float(row["satisfied_share"]) == pytest.approx(good / count, abs=1e-4)
         assert float(row["satisfied_share_low"]) == pytest.approx(interval.low, abs=1e-4)
         assert float(row["satisfied_share_high"]) == pytest.approx(interval.high, abs=1e-4)
+
+
+def test_answers_are_those_of_the_surveys_and_the_ratings(desk: Desk) -> None:
+    good = desk.surveys.dropna(subset=["answer", "points"])
+    good = good[good["question"].isin(["nps", "csat", "ces"]) & (good["at"] < desk.as_of)]
+    expected = {("survey", row.answer, row.question, row.points) for row in good.itertuples()}
+    expected |= {("ticket", ident, "csat", t.score) for ident, t in desk.counted.items() if t.score}
+    columns = ["kind", "record_id", "metric", "score"]
+    found = desk.answers[columns].assign(score=desk.answers["score"].astype(float))
+    assert sorted(found.itertuples(index=False, name=None)) == sorted(expected)
+
+
+def test_days_of_answers_add_up_the_answers(desk: Desk) -> None:
+    keys = ["answer_date", "metric", "channel", "category", "team"]
+    answers = desk.answers.assign(answer_date=desk.answers["answered_at"].map(lambda at: at.date()))
+    found = {tuple(row[name] for name in keys): row for row in desk.answer_days.to_dict("records")}
+    groups = answers.groupby([answers[name].fillna("") for name in keys])
+    assert len(found) == len(groups)
+    for key, own in groups:
+        row = found[tuple(value or None for value in key)]
+        scores, metric = own["score"].astype(float), key[1]
+        good, bad = {"nps": (9, 6), "csat": (4, 2), "ces": (5, 3)}[metric]
+        names = ("promoter", "detractor") if metric == "nps" else ("satisfied", "dissatisfied")
+        assert (row["answer_count"], float(row["total_score"])) == (len(own), scores.sum())
+        assert [row[f"{name}_count"] for name in names] == [(scores >= good).sum(), (scores <= bad).sum()]
+        opinions = ["good" if score >= good else "bad" if score <= bad else "middling" for score in scores]
+        assert own["opinion"].tolist() == opinions
 
 
 def test_answers_know_the_ticket_or_order_that_they_are_about(desk: Desk) -> None:
