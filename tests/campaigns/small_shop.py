@@ -10,7 +10,8 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from rapport import ledger, warehouse
-from rapport.campaigns.planning import EditionSummary, plan_campaigns
+from rapport.campaigns.planned_editions import EditionSummary
+from rapport.campaigns.planning import plan_campaigns
 from rapport.ledger import Run
 from rapport.settings import Settings
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from campaigns.small_shop import DAY, MONDAY, WELCOME, SmallShop
-from rapport.campaigns.planning import EditionSummary
+from rapport.campaigns.planned_editions import EditionSummary
 
 HOUR = timedelta(hours=1)
 JOURNEY = (

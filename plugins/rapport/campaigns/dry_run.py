@@ -16,7 +16,7 @@ from rapport.campaigns.edition_plan import EditionPlan, make_plan
 from rapport.campaigns.fields import Fields
 from rapport.campaigns.findings import Findings
 from rapport.campaigns.journeys import mailings
-from rapport.campaigns.planning import edition_name
+from rapport.campaigns.slots import edition_name
 from rapport.delivery.configuration import read_delivery
 from rapport.errors import ConfigurationError
 from rapport.settings import Settings

@@ -19,8 +19,8 @@ from rapport.campaigns.configuration import read_campaigns
 from rapport.campaigns.edition_plan import EditionPlan, make_plan
 from rapport.campaigns.fields import Fields
 from rapport.campaigns.journeys import Mailing, mailings
-from rapport.campaigns.planning import edition_name
 from rapport.campaigns.reasons import REASONS
+from rapport.campaigns.slots import edition_name
 from rapport.campaigns.tables import Tables
 from rapport.delivery.configuration import read_delivery
 from rapport.settings import Settings
