@@ -25,6 +25,8 @@ function reachable() {
 
 asTheViewerWrites(document);
 reachable();
+// On a phone the navigation is wider than the screen: where one is, is in sight.
+document.querySelector(".top [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 window.addEventListener("resize", reachable);
 document.addEventListener("htmx:load", (event) => { asTheViewerWrites(event.detail.elt); reachable(); });
 
