@@ -4,11 +4,12 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from rapport import steps
+from rapport import steps, warehouse
 from rapport.main_job import AFTER_THE_RUN, DAGS, FOR_PEOPLE
 from rapport.settings import PROJECT
 
@@ -72,6 +73,32 @@ def test_what_goes_by_the_clock_goes_as_often_as_it_is_said(bag: "DagBag") -> No
     assert minute.isdecimal()
     assert hour.isdecimal()
     assert days == ["*", "*", "*"]
+
+
+def test_a_step_is_in_the_ledger_with_the_try_of_the_task_that_did_it(
+    bag: "DagBag", warehouse_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the page Today leads from the step to its log."""
+    import wiring  # the folder of the DAGs is where DagBag looks for modules
+
+    def orders() -> None:
+        with steps._recorded(warehouse_url, None, "ingest_orders", "orders"):
+            pass
+
+    instance = SimpleNamespace(
+        run_id="scheduled__2026-07-01T05:00:00+00:00", task_id="load", map_index=2, try_number=3
+    )
+    monkeypatch.setattr(wiring, "get_current_context", lambda: {"ti": instance})
+    wiring.step(orders).function()
+    orders()
+    with warehouse.connect(warehouse_url) as connection:
+        found = connection.execute(
+            "select dag, dag_run_id, task_id, map_index, try_number from ops.run_steps order by step_id"
+        ).fetchall()
+    assert found == [
+        ("ingest_orders", "scheduled__2026-07-01T05:00:00+00:00", "load", 2, 3),
+        ("ingest_orders", None, None, None, None),
+    ]
 
 
 def test_importing_the_dags_loads_nothing_heavy_and_opens_no_connection() -> None:
