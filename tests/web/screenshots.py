@@ -5,8 +5,10 @@ README. On a demo warehouse: the pictures show whoever is in it.
 """
 
 import argparse
+import json
 import sys
 from pathlib import Path
+from urllib.parse import urlencode
 
 from playwright.sync_api import Browser
 
@@ -19,6 +21,23 @@ from web.served_pages import Pages
 IMAGES = PROJECT / "docs" / "images"
 LARGEST = 200_000  # bytes
 HEIGHTS = {DESKTOP: 1000, PHONE: 780}
+# Somebody asks who bought often, came back and had trouble.
+DEFINITION = json.dumps(
+    {
+        "match": "all",
+        "conditions": [
+            {"did": "order", "times": "at_least", "count": 3, "within_days": 365},
+            {"column": "country", "test": "one_of", "values": ["AT", "DE"]},
+            {
+                "match": "any",
+                "conditions": [
+                    {"did": "ticket", "times": "at_least", "count": 1, "within_days": 90},
+                    {"column": "nps_group", "test": "equals", "value": "detractor"},
+                ],
+            },
+        ],
+    }
+)
 # Each page by the name of its pictures.
 PAGES = {
     "today": "/",
@@ -33,10 +52,13 @@ PAGES = {
     "cohorts": "/revenue/cohorts",
     "rfm": "/revenue/rfm",
     "products": "/revenue/products",
-    "builder": "/builder/new",
+    "builder": f"/builder/new?{urlencode({'definition': DEFINITION})}",
     "customers": "/customers",
+    "customer": "/segments/unhappy/members",
     "settings": "/settings",
 }
+# What is clicked on a page to get to the one that is shown.
+THEN = {"customer": "main a[href*='/customers/c_']"}
 KEPT = {
     ("today", DESKTOP, False),
     ("today", PHONE, True),
@@ -46,7 +68,7 @@ KEPT = {
     ("experience", DESKTOP, False),
     ("rfm", DESKTOP, False),
     ("builder", DESKTOP, False),
-    ("customers", DESKTOP, False),
+    ("customer", DESKTOP, False),
 }
 
 
@@ -60,7 +82,10 @@ def look(browser: Browser, pages: Pages, who: str, folder: Path, only: set[str])
                 for name, path in PAGES.items():
                     if only and name not in only:
                         continue
-                    shown.open(path)
+                    page = shown.open(path)
+                    if name in THEN:
+                        page.locator(THEN[name]).first.click()
+                        page.wait_for_load_state("networkidle")
                     for fault in shown.faults():
                         faults += 1
                         print(f"{name} {width} {'dark' if dark else 'light'}: {fault}", flush=True)
