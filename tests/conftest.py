@@ -41,7 +41,7 @@ class OneBuiltShop(LoadFileScheduling):
 
 @cache
 def _is_on_built_shop(file: Path) -> bool:
-    return "built_shop" in file.read_text()
+    return any(name in file.read_text() for name in ("built_shop", "mailed_shop"))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:

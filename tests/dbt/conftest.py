@@ -1,7 +1,9 @@
 """One generated shop, loaded and built once for all tests of a process that look at its view."""
 
 import secrets
+from collections.abc import Iterator
 
+import mailed_shop as shop_with_mails
 import parcels
 import psycopg
 import pytest
@@ -26,3 +28,12 @@ def built_shop(
     parcels.load(settings, folder / "landing")
     parcels.build(settings, END)
     return parcels.BuiltShop(folder / "landing", truth, postgres.url(database))
+
+
+@pytest.fixture(scope="session")
+def mailed_shop(
+    built_shop: parcels.BuiltShop, postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The built shop with campaigns' mails and what came of them, as of two days later. Read only."""
+    with shop_with_mails.mailed(built_shop, postgres, tmp_path_factory.mktemp("mailed_shop")) as url:
+        yield url

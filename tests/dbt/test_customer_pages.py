@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from parcels import BuiltShop
 from psycopg.rows import dict_row
+from views_of_segments import SEGMENTS, add_segments
 
 from chosen_postgres import a_warehouse
 from rapport import ledger, roles, warehouse
@@ -26,14 +27,6 @@ from web.served_pages import Answer, Pages, starting
 
 MIA = Visitor("mia", Role.MARKETER)
 FORMER = "c_00000000000000000000"
-# What the views of these segments come to, near enough.
-SEGMENTS = {
-    "abandoned_cart": "session_count > 8",
-    "at_risk": "lifecycle_stage = 'at_risk'",
-    "lapsed": "lifecycle_stage = 'lapsed'",
-    "new_customers": "order_count = 1",
-    "unhappy": "nps_group = 'detractor'",
-}
 ODD = ("{{ env_var('X') }}", "%_'; drop table customers; --")
 
 
@@ -49,31 +42,12 @@ def settings(
             assert roles.ensure(connection)
             run = ledger.newest_run(connection)
             assert run is not None
-            _add_segments(connection, run.run_id)
+            add_segments(connection, run.run_id)
         record_memberships(url, run, list(SEGMENTS))
         plan_campaigns(url, run, settings)
         with warehouse.connect(url) as connection:
             _add_oddities(connection)
         yield settings
-
-
-def _add_segments(connection: psycopg.Connection, run_id: int) -> None:
-    for segment, condition in SEGMENTS.items():
-        connection.execute(
-            f"""
-            create view segments.{segment} as
-            select customer_id, 'because of ' || lifecycle_stage as reason, '[]'::jsonb as cart_products,
-                '1'::text as ticket_id
-            from marts.customers where {condition}
-            """.encode()
-        )
-    connection.execute(
-        """
-        insert into ops.run_steps (run_id, dag, step, state)
-        values (%s, 'build_customer_view', 'record_memberships', 'succeeded')
-        """,
-        [run_id],
-    )
 
 
 def _add_oddities(connection: psycopg.Connection) -> None:
