@@ -73,7 +73,7 @@ def build(settings: Settings, url: str, run: Run, layer: str, news: News = EVERY
     if layer in EXCLUDED:
         selection += ["--exclude", *EXCLUDED[layer]]
     arguments = ["build", *selection, *run_arguments(settings, run), "--no-write-json"]
-    with environment(url, dbt_sources.folder(settings)):
+    with environment(url):
         project = manifest(settings, url)
         outcome = _invoke(settings, arguments, manifest=project)
     if outcome.result is None:
@@ -138,9 +138,10 @@ def parse(settings: Settings, target: Path) -> None:
 def manifest(settings: Settings, url: str) -> Any:
     """The project as dbt reads it; read again only where a file or a parameter changed since the last run.
 
-    dbt would read all of it again for each run's variables and for each database. What the variables say is
-    looked at when a model is built; its inputs are those of a run that builds upon an earlier view, which has
-    the most. The name of the database is put in here.
+    dbt would read all of it again for each run's variables, for each database and for each home's feeds,
+    which no model reads: they are left out. What the variables say is looked at when a model is built; its
+    inputs are those of a run that builds upon an earlier view, which has the most. The name of the database
+    is put in here.
 
     Raises:
         ConfigurationError: the project does not parse; dbt's sentence is passed on.
