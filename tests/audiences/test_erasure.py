@@ -90,6 +90,15 @@ def test_somebody_who_comes_back_and_confirms_gets_mail_again(shop: SmallShop) -
     key = RecipientKey.from_settings(shop.settings)
     shop.plan()
     erased(shop)
+    shop.execute(
+        """
+        insert into marts.consents (email, channel, topic, is_granted, confirmed_at)
+        values (%s, 'sms', 'news', true, '2026-07-02')
+        """,
+        ADDRESS,
+    )
+    with warehouse.connect(shop.url) as connection:
+        assert ensure_recipients(connection, key) == 0  # they may be called, not written to
     shop.execute("update marts.consents set confirmed_at = '2026-07-02' where email = %s", ADDRESS)
     with warehouse.connect(shop.url) as connection:
         assert ensure_recipients(connection, key) == 1
