@@ -191,12 +191,12 @@ def test_an_audience_unlike_the_last_four_holds(
 
 
 def test_who_is_held_out_counts_for_the_size_of_an_audience(shop: SmallShop) -> None:
-    shop.write("campaigns/weekly.yml", WEEKLY + "holdout: 0.5\n")
+    shop.write("campaigns/weekly.yml", WEEKLY + "holdout: 0.55\n")
     editions_of(shop, [500] * 4)
-    crowd(shop, 400)
+    crowd(shop, 500)
     (edition,) = shop.plan()
     assert edition.state == "approved"
-    assert edition.planned < 250
+    assert 200 < edition.planned < 250  # which alone would be unusual
 
 
 @pytest.mark.parametrize(

@@ -199,6 +199,13 @@ def test_checklist_6_what_an_address_said_suppresses_it(outbox: Outbox, has_ids:
     assert {state for state, _ in outbox.states().values()} == {"accepted" if has_ids else "sending"}
 
 
+def test_a_forwarded_mail_suppresses_whom_it_was_to(outbox: Outbox) -> None:
+    outbox.message("anna")
+    outbox.store(outbox.event("spamreport", email="bert@mail.example"))
+    outbox.drain()
+    assert [name for name, _, _ in outbox.suppressed()] == ["anna"]
+
+
 @pytest.mark.parametrize("has_ids", [True, False])
 def test_checklist_6_other_events_suppress_nobody(outbox: Outbox, has_ids: bool) -> None:
     for number, fields in enumerate(HARMLESS):
