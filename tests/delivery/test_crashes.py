@@ -108,7 +108,7 @@ def test_what_had_not_left_when_its_sender_died_is_sent_and_the_rest_is_uncertai
 
 def test_who_withdrew_while_the_sender_stood_still_gets_nothing_when_it_wakes(live: LiveShop) -> None:
     live.configure(per_second=2)
-    live.people(40)
+    live.people(12)
     live.fake.set_faults(Fault("late", seconds=0.2))
     settings = replace(live.shop.settings, sendgrid_api_key=live.fake.key)
     sender = crashing_senders.start(live, settings)
