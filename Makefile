@@ -2,7 +2,9 @@
 SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-input
+PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-input --no-compile
+# pip would do it on one core. Some packages bring files that are no Python of this version.
+COMPILE := $(BIN)/python -W ignore -m compileall -qq -j 0 $(VENV)/lib || true
 # The lock is whole: pip has nothing to resolve, and older ones resolve extras under hashes wrongly.
 LOCKED := $(PIP) --no-deps --require-hashes --only-binary :all:
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -99,9 +101,11 @@ $(VENV)/.running: $(VENV)/.made requirements.txt pyproject.toml
 	@echo "Installing the locked packages (once; 1 to 5 minutes) ..."
 	@$(LOCKED) -r requirements.txt
 	@$(PIP) --no-deps --no-build-isolation --editable .
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.testing: $(VENV)/.running requirements-dev.txt
 	@echo "Installing what tests and checks need (once) ..."
 	@$(LOCKED) -r requirements-dev.txt
+	@$(COMPILE)
 	@touch $@
