@@ -60,6 +60,10 @@ def test_syntax_that_no_mail_needs_is_refused(source: str, sentence: str) -> Non
             "{% for a in hundred %}{% for b in hundred %}{{ long }}{% endfor %}{% endfor %}",
             "larger than 500 KB",
         ),
+        (
+            "{% for a in hundred %}{% for b in hundred %}{{ thirty_letters }}{% endfor %}{% endfor %}",
+            "larger than 500 KB",
+        ),
         ("{{ customer.empty }}", "give it a fallback"),
         ("{{ customer.empty | upper }}", "give it a fallback"),
         ("{{ customer }}", "a list or a record"),
@@ -78,6 +82,7 @@ def test_what_only_shows_when_rendering_stops_that_mail(source: str, sentence: s
             things=[1],
             many=list(range(201)),
             hundred=list(range(100)),
+            thirty_letters="é" * 30,
             long="x" * 100,
             big=10**19,
         )

@@ -19,7 +19,8 @@ from rapport.delivery.addresses import ADDRESS_FILTERS
 from rapport.delivery.faults import EMPTY, RenderError
 from rapport.delivery.filters import OWN_FILTERS, of_something
 
-LARGEST_OUTPUT = 500_000  # characters
+LARGEST_OUTPUT = 500_000  # bytes of UTF-8
+MOST_BYTES = 4  # of a character
 LARGEST_LOOP = 200  # items
 DEEPEST_LOOP = 2
 
@@ -124,11 +125,18 @@ class BoundTemplate:
             for piece in self._template.root_render_func(data):
                 size += len(piece)
                 if size > LARGEST_OUTPUT:
-                    raise RenderError(f"the mail is larger than {LARGEST_OUTPUT // 1000} KB")
+                    raise _too_large()
                 pieces.append(piece)
         except RENDERING_FAULTS as error:
             raise render_error(error) from None
-        return "".join(pieces)
+        text = "".join(pieces)
+        if size * MOST_BYTES > LARGEST_OUTPUT and len(text.encode()) > LARGEST_OUTPUT:
+            raise _too_large()
+        return text
+
+
+def _too_large() -> RenderError:
+    return RenderError(f"the mail is larger than {LARGEST_OUTPUT // 1000} KB")
 
 
 def render_error(error: Exception) -> RenderError:

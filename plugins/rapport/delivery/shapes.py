@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rapport.delivery.faults import RenderError
-from rapport.delivery.sandbox import LARGEST_OUTPUT, RENDERING_FAULTS, written
+from rapport.delivery.sandbox import LARGEST_OUTPUT, MOST_BYTES, RENDERING_FAULTS, written
 from rapport.delivery.traced import NoShell, Trace, TracingEnvironment, read_trace, trace
 
 MOST_SHELLS = 2_000  # some kilobytes each
@@ -109,9 +109,8 @@ class Shapes:
             raise NoShell from None
         shell, same = known
         values = escaped_all(texts)
-        size = sum(map(len, values))
         values += [texts[place] for place in same]
-        if size + shell.bytes > LARGEST_OUTPUT or sum(map(len, values)) - size > LARGEST_OUTPUT:
+        if sum(map(len, values)) * MOST_BYTES + shell.bytes > LARGEST_OUTPUT:
             raise NoShell
         return ShapedMail(shell, values, subject)
 
