@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Iterator
+from typing import Literal
 
 import psycopg
 import pytest
@@ -16,7 +17,7 @@ from rapport.campaigns.planning import plan_campaigns
 from rapport.embedded_postgres import EmbeddedPostgres
 from rapport.settings import PROJECT, Settings
 from web import browsing
-from web.browsing import DESKTOP, PHONE, Window, window
+from web.browsing import DESKTOP, PHONE, window
 from web.served_pages import Pages, starting
 
 LETTER = """
@@ -90,10 +91,14 @@ def test_a_marketer_goes_from_log_in_through_a_campaign_to_a_file_and_out(
 
 
 def builds_a_segment(page: Page) -> None:
-    page.get_by_role("link", name="Segment builder", exact=True).click()
-    page.get_by_role("link", name="New segment").click()
-    page.get_by_label("What to ask about").select_option("did:order")
-    expect(page.locator("#result")).to_contain_text("exact")
+    page.get_by_role("link", name="Revenue", exact=True).click()
+    page.get_by_role("link", name="Recency and frequency").click()
+    cell = page.get_by_role("link", name=re.compile(r"^Recency \d, frequency \d: [1-9]")).first
+    customers = re.findall(r": (\d+) customers", str(cell.get_attribute("aria-label")))[0]
+    cell.click()
+    page.get_by_role("link", name="Make a segment of these customers").click()
+    expect(page.get_by_label("What to ask about").first).to_have_value("column:recency_score")
+    expect(page.locator("#result b")).to_have_text(customers)
     page.get_by_label("Name").fill("buyers")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("status")).to_contain_text("Version 1 is saved")
@@ -128,9 +133,19 @@ def decides_on_it(page: Page) -> None:
     expect(page.get_by_text("95 % interval").first).to_be_visible()
 
 
-def test_no_page_of_a_shop_has_a_serious_fault_by_day_or_night_on_a_desk_or_a_phone(
-    pages: Pages, browser: Browser
+@pytest.mark.parametrize(
+    "looks",
+    [
+        pytest.param(((DESKTOP, "light"), (PHONE, "dark")), id="desk by day, phone by night"),
+        pytest.param(
+            ((DESKTOP, "dark"), (PHONE, "light")), id="desk by night, phone by day", marks=pytest.mark.long
+        ),
+    ],
+)
+def test_no_page_of_a_shop_has_a_serious_fault(
+    pages: Pages, browser: Browser, looks: tuple[tuple[int, Literal["light", "dark"]], ...]
 ) -> None:
+    """Each width and each set of colours; how they go together takes long."""
     (edition,) = row(pages, "select edition_id from activation.editions where state <> 'done' limit 1")
     campaign, _, slot = edition.partition("/")
     (customer,) = row(
@@ -165,17 +180,8 @@ def test_no_page_of_a_shop_has_a_serious_fault_by_day_or_night_on_a_desk_or_a_ph
         for address in addresses:
             page = mine.open(address)
             assert page.locator(".empty").count() == 0, f"{address} has nothing to show"
-            found += [fault for look in in_each_way(mine) for fault in look]
+            for width, colours in looks:
+                page.set_viewport_size({"width": width, "height": 900})
+                page.emulate_media(color_scheme=colours)
+                found += [f"{width} {colours}: {fault}" for fault in mine.faults()]
     assert found == []
-
-
-def in_each_way(shown: Window) -> Iterator[list[str]]:
-    """The faults of the page that is open, by day and by night, on a desk and on a phone.
-
-    What the second look at a width can find is what the hour changes: contrast.
-    """
-    for width, schemes in ((DESKTOP, ("light", "dark")), (PHONE, ("dark", "light"))):
-        shown.page.set_viewport_size({"width": width, "height": 900})
-        for scheme, rules in zip(schemes, ((), ("color-contrast",)), strict=True):
-            shown.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            yield [f"{width} {scheme}: {fault}" for fault in shown.faults(*rules)]

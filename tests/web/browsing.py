@@ -52,17 +52,15 @@ class Window:
         self.page.wait_for_load_state("networkidle")
         return self.page
 
-    def faults(self, *rules: str) -> list[str]:
+    def faults(self) -> list[str]:
         """What is wrong with the page as it is now shown; an empty list for a good one.
 
-        Serious or critical findings of axe-core, of these rules alone where any are named; a page wider than
-        its window; and complaints since the last look: an error of a script, a thing that the page's policy
-        forbids.
+        Serious or critical findings of axe-core, a page wider than its window, and complaints since the
+        last look: an error of a script, a thing that the page's policy forbids.
         """
-        options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
         found = [
             f"{violation['id']} ({violation['impact']}): {node['target']} {node['html'][:160]}"
-            for violation in _AXE.run(self.page, options=options).response["violations"]
+            for violation in _AXE.run(self.page).response["violations"]
             if violation["impact"] in ("serious", "critical")
             for node in violation["nodes"]
         ]
