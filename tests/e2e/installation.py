@@ -50,7 +50,8 @@ class Installation:
         return json.loads(self.rapport("status", "--json").stdout)
 
     def connect(self) -> psycopg.Connection:
-        return psycopg.connect(self.rapport("warehouse", "url").stdout.strip(), autocommit=True)
+        url = EmbeddedPostgres(self.home / "postgres").start().url("rapport")
+        return psycopg.connect(url, autocommit=True)
 
     def mails(self) -> dict[str, bytes]:
         """The mailbox, by file name."""

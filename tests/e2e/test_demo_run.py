@@ -4,15 +4,20 @@ import csv
 import email
 import email.policy
 import json
+import shutil
 from dataclasses import dataclass
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any
 
 import pytest
 from installation import Installation
+from killing import assert_equal, kill_in_steps, shop
 from leaks import needles, texts_of_ledger, texts_of_sqlite
 
-CUSTOMERS = 600
+CUSTOMERS = 300
+# Every step is killed in test_killed_runs.py, which takes long; loads and sends closer, in their own tests.
+KILLED_STEPS = ["build_marts"]
 
 
 @dataclass
@@ -189,6 +194,20 @@ def test_each_check_says_what_should_hold_and_whose_it_is(installation: Installa
         owners = {owner for (owner,) in connection.execute("select distinct owner from ops.test_results")}
     assert silent == []
     assert owners == {"data engineering", "marketing", "customer service"}
+
+
+def test_a_killed_run_and_the_next_end_like_this_one(
+    installation: Installation, first: Demo, tmp_path: Path
+) -> None:
+    killed = shop(Installation(tmp_path / "home"), CUSTOMERS)
+    # The same key is behind the recipient keys.
+    shutil.copytree(installation.home / "secrets", killed.home / "secrets")
+    try:
+        steps = kill_in_steps(installation, killed, lambda step: step["step"] in KILLED_STEPS)
+        assert steps == KILLED_STEPS
+        assert_equal(installation, killed)
+    finally:
+        killed.stop()
 
 
 def test_the_models_unit_tests_pass(installation: Installation, first: Demo) -> None:
