@@ -220,7 +220,8 @@ def _sample(connection: psycopg.Connection, edition: EditionPlan) -> list[UUID]:
                 select message_id, least(longest, emptiest) > %(extremes)s as is_usual from unusual
             )
 
-            select message_id from ranked order by is_usual, message_id limit %(sample)s
+            -- Of each edition others: in the order of the ids it would always be the same people.
+            select message_id from ranked order by is_usual, md5(message_id::text) limit %(sample)s
             """
         ).format(names=sql.SQL(", ").join(names), **edition.tables.named()),
         {"extremes": EXTREMES, "sample": SAMPLE},

@@ -126,7 +126,11 @@ judged as materialized (
 {assignment}
 
 select
-    md5(%(edition)s || '/' || coalesce(recipient_key, customer_id))::uuid,
+    -- In the order of the recipients, in which the other indexes of messages are filled.
+    (
+        left(md5(%(edition)s), 12)
+        || left(coalesce(split_part(recipient_key, '_', 2), md5(customer_id)), 20)
+    )::uuid,
     customer_id,
     recipient_key,
     entered_at,

@@ -138,7 +138,11 @@ activation.next_allowed(
 
 _SPREAD = """
 with numbered as (
-    select message_id, customer_id, due_at, row_number() over (order by due_at, message_id) - 1 as place
+    select
+        message_id,
+        customer_id,
+        due_at,
+        row_number() over (order by due_at, md5(message_id::text)) - 1 as place
     from plan
     where state = 'planned'
 ),
