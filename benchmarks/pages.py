@@ -181,6 +181,7 @@ def _asked(url: str) -> dict[str, list[Asked]]:
             Asked(f"/segments/{one}/members", {"q": name}) for one in segments for name in names[:5]
         ],
         "experience": [Asked("/experience")],
+        "experience.segment": [Asked(f"/experience?segment={one}") for one in segments],
         "experience.service": [Asked("/experience/service")],
         "experience.tickets": [Asked(f"/experience/tickets?{urlencode(last)}")],
         "revenue": [Asked("/revenue")],
