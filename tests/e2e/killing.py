@@ -74,7 +74,9 @@ def tables(connection: psycopg.Connection) -> list[tuple[str, str]]:
         """,
         [list(SCHEMAS)],
     ).fetchall()
-    return [*LEDGER, *(table for table in found if table not in OF_A_PROCESS)]
+    # What changed since the earlier view differs where a killed run's view is that earlier view.
+    kept = [table for table in found if not table[1].startswith("int_changed_")]
+    return [*LEDGER, *(table for table in kept if table not in OF_A_PROCESS)]
 
 
 def rows(connection: psycopg.Connection, schema: str, table: str) -> list[tuple[str, ...]]:
