@@ -37,13 +37,15 @@ def measures(times: int = TIMES) -> Iterator[dict[str, object]]:
     for name, value in seconds.items():
         print(f"one more day on {name}: {value:.1f} s")
     short, long = seconds["one year"] - seconds["nothing"], seconds[f"{times} years"] - seconds["nothing"]
-    ratio = long / short
+    # An empty warehouse is built from nothing again: where that takes no less than the day on one year, it
+    # does not say what dbt costs, and no ratio is known.
+    ratio = long / short if short > 0 else None
     yield {
         "measure": "customer.ten_times_history",
-        "value": round(ratio, 2),
-        "unit": "x",
+        "value": ratio and round(ratio, 2),
+        "unit": f"x, {seconds[f'{times} years'] / seconds['one year']:.2f} x with what dbt costs",
         "target": f"<= {MAX_RATIO}",
-        "ok": ratio <= MAX_RATIO,
+        "ok": ratio is not None and ratio <= MAX_RATIO,
     }
 
 

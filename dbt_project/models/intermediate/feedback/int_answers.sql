@@ -3,7 +3,7 @@
     pre_hook="{{ forget(ref('int_changed_answers'), ['source', 'kind', 'record_id']) }}",
     indexes=[
         {'columns': ['record_id', 'source', 'kind'], 'unique': true},
-        {'columns': ['metric', 'answered_at']},
+        {'columns': ['metric', 'answered_at', 'customer_id', 'score']},
         {'columns': ['customer_id']},
     ],
 ) }}

@@ -1,4 +1,4 @@
-"""Where results find what happened since a time, and a customer's arms."""
+"""Where results find what happened since a time."""
 
 from alembic import op
 
@@ -10,7 +10,6 @@ depends_on = None
 INDEXES = """
 create index message_events_occurred on activation.message_events using brin (occurred_at)
 with (pages_per_range = 16);
-create index arms_of_customer on activation.arms (customer_id);
 """
 
 
