@@ -14,6 +14,7 @@ from psycopg import sql
 from rapport.campaigns import rechecks
 from rapport.campaigns.campaign import Campaign
 from rapport.delivery.configuration import Delivery, Topic
+from rapport.delivery.leaving import GOES_ON
 from rapport.delivery.quotas import SENT_OF_EDITION, SENT_TODAY
 
 SERVICE_HOLD_LOOK = timedelta(minutes=15)  # until somebody who waits for our service is looked at again
@@ -41,13 +42,7 @@ batch as (
         messages.state = 'planned'
         and messages.edition_id = %(edition)s
         and messages.recipient_key = any(%(keys)s)
-        and editions.state = 'sending'
-        and not exists (
-            select from activation.pauses
-            where
-                pauses.resumed_at is null
-                and (pauses.campaign is null or pauses.campaign = editions.campaign)
-        )
+        and {goes_on}
 ),
 
 ids_of_people as (
@@ -240,6 +235,7 @@ def claim_statement(
     if campaign.limits.per_day is not None:
         limits.append(f"%(per_day)s - {SENT_TODAY}")
     statement = sql.SQL(_CLAIM).format(
+        goes_on=sql.SQL(GOES_ON),
         not_meant=not_meant,
         out_of_hours=out_of_hours,
         in_service_hold=in_service_hold,

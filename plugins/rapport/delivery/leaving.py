@@ -15,18 +15,23 @@ from rapport.errors import WarehouseUnavailable
 FRESH = "60 seconds"  # how old a claim may be when its request leaves
 STALLED = 1.0  # seconds after which a look is too old to let bytes go out
 
-_MAY_LEAVE = """
-    attempts.attempt_id = any(%(attempts)s)
-    and attempts.ended_at is null
-    and attempts.claimed_at > clock_timestamp() - %(fresh)s::interval
-    and attempts.edition_id = editions.edition_id
-    and editions.state = 'sending'
+# Of the edition in question: it is being sent, and nobody has paused its campaign or everything.
+GOES_ON = """
+    editions.state = 'sending'
     and not exists (
         select from activation.pauses
         where
             pauses.resumed_at is null
             and (pauses.campaign is null or pauses.campaign = editions.campaign)
     )
+"""
+
+_MAY_LEAVE = f"""
+    attempts.attempt_id = any(%(attempts)s)
+    and attempts.ended_at is null
+    and attempts.claimed_at > clock_timestamp() - %(fresh)s::interval
+    and attempts.edition_id = editions.edition_id
+    and {GOES_ON}
 """
 
 
