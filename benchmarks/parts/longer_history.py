@@ -57,14 +57,19 @@ def hold_back_last_day(connection: psycopg.Connection) -> None:
     connection.execute("update ops.load_batches set latest_time = %s", [LAST_DAY - timedelta(seconds=1)])
 
 
-def deliver_last_day(connection: psycopg.Connection) -> None:
-    """Deliver what was put aside, a batch a stream; to an empty warehouse a batch that has nothing."""
+def leave_one_row(connection: psycopg.Connection) -> None:
+    """Forget everything but a row of each stream, which is put aside."""
     for stream in STREAMS.values():
-        connection.execute(
-            sql.SQL(
-                "create table if not exists held_back.{stream} (like raw.{stream} including defaults)"
-            ).format(stream=sql.Identifier(stream.name))
-        )
+        for statement in (
+            "truncate raw.{stream}",
+            "delete from held_back.{stream} where ctid <> (select min(ctid) from held_back.{stream})",
+        ):
+            connection.execute(sql.SQL(statement).format(stream=sql.Identifier(stream.name)))
+
+
+def deliver_last_day(connection: psycopg.Connection) -> None:
+    """Deliver what was put aside, a batch a stream."""
+    for stream in STREAMS.values():
         names = {"stream": sql.Identifier(stream.name), "name": sql.Literal(stream.name)}
         batch = connection.execute(
             sql.SQL(

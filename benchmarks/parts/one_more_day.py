@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -23,71 +24,88 @@ TIMES = 10
 BUILD_VIEW = PROJECT / "tests" / "dbt" / "build_view.py"
 
 
+@dataclass(frozen=True)
+class Day:
+    """What a run took: `seconds` by the clock, `database_seconds` in PostgreSQL, all sessions added up."""
+
+    seconds: float
+    database_seconds: float
+
+
 def measures(times: int = TIMES) -> Iterator[dict[str, object]]:
-    """The ratio of the two runs; what dbt costs without any row is taken off both."""
+    """The ratio of what PostgreSQL did in the two runs; what it does for a row a stream is taken off both.
+
+    dbt's start, and what it does for each node outside the database, is not in it; what each node costs
+    there without rows, its transaction, tables, comments and catalogue queries, is what is taken off.
+    """
     with tempfile.TemporaryDirectory(prefix="rapport-benchmark-") as folder:
         home = Path(folder) / "home"
         server = EmbeddedPostgres(home / "postgres", POSTGRES_15 if POSTGRES_15.is_dir() else None).start()
         try:
-            seconds = {
-                name: _one_more_day(home, url, name) for name, url in _warehouses(server, home, times).items()
-            }
+            days = [
+                _one_more_day(home, url, name) for name, url in _warehouses(server, home, times).items()
+            ]
         finally:
             server.stop()
-    for name, value in seconds.items():
-        print(f"one more day on {name}: {value:.1f} s")
-    short, long = seconds["one year"] - seconds["nothing"], seconds[f"{times} years"] - seconds["nothing"]
-    # An empty warehouse is built from nothing again: where that takes no less than the day on one year, it
-    # does not say what dbt costs, and no ratio is known.
-    ratio = long / short if short > 0 else None
+    least, short, long = days
+    ratio = (long.database_seconds - least.database_seconds) / (
+        short.database_seconds - least.database_seconds
+    )
     yield {
         "measure": "customer.ten_times_history",
-        "value": ratio and round(ratio, 2),
-        "unit": f"x, {seconds[f'{times} years'] / seconds['one year']:.2f} x with what dbt costs",
+        "value": round(ratio, 2),
+        "unit": f"x, {long.seconds / short.seconds:.2f} x by the clock with what dbt costs",
         "target": f"<= {MAX_RATIO}",
-        "ok": ratio is not None and ratio <= MAX_RATIO,
+        "ok": ratio <= MAX_RATIO,
     }
 
 
 def _warehouses(server: EmbeddedPostgres, home: Path, times: int) -> dict[str, str]:
-    """The URLs of an empty warehouse, of the year and of `times` years, the last day held back."""
-    urls = {"nothing": "empty", "one year": "rapport", f"{times} years": "long"}
-    first = server.url("rapport")
+    """The URLs of a warehouse that gets a row a stream, of the year and of `times` years, the last day held back."""
+    first, many, least = server.url("rapport"), server.url("long"), server.url("least")
     warehouse.migrate(first)
-    _copy(server, "rapport", "empty")
     settings = Settings(home, CONFIG, first, None, None)
     for feed in read_feeds(settings):
         load_feed(first, feed)
     with warehouse.connect(first) as connection:
         longer_history.move_clicks(connection)
     _copy(server, "rapport", "long")
-    with warehouse.connect(server.url("long")) as connection:
+    with warehouse.connect(many) as connection:
         longer_history.repeat_history(connection, times)
-    for database in ("rapport", "long"):
-        with warehouse.connect(server.url(database)) as connection:
+    for url in (first, many):
+        with warehouse.connect(url) as connection:
             longer_history.hold_back_last_day(connection)
-    with warehouse.connect(server.url("empty")) as connection:
-        connection.execute("create schema held_back")
-    return {name: server.url(database) for name, database in urls.items()}
+    _copy(server, "rapport", "least")
+    with warehouse.connect(least) as connection:
+        longer_history.leave_one_row(connection)
+    return {"a row a stream": least, "one year": first, f"{times} years": many}
 
 
-def _one_more_day(home: Path, url: str, name: str) -> float:
+def _one_more_day(home: Path, url: str, name: str) -> Day:
     longer_history.settle(url)
-    print(f"the view of {name} from nothing: {_build(home, url, longer_history.LAST_DAY):.1f} s", flush=True)
+    before = _build(home, url, longer_history.LAST_DAY)
     with warehouse.connect(url) as connection:
         longer_history.deliver_last_day(connection)
     longer_history.settle(url)
-    return _build(home, url, longer_history.NEXT_DAY)
+    day = _build(home, url, longer_history.NEXT_DAY)
+    print(
+        f"{name}: from nothing {before.seconds:.1f} s, one more day {day.seconds:.1f} s, "
+        f"{day.database_seconds:.1f} s of it in PostgreSQL",
+        flush=True,
+    )
+    return day
 
 
-def _build(home: Path, url: str, as_of: datetime) -> float:
-    """Build the view in a process of its own; the seconds that its steps took, by the run ledger."""
+def _build(home: Path, url: str, as_of: datetime) -> Day:
+    """Build the view in a process of its own; what its steps took, by the run ledger and the server."""
+    before = _database_seconds(url)
     subprocess.run(
         [sys.executable, BUILD_VIEW, as_of.isoformat()],
         env={**environment(home), "RAPPORT_WAREHOUSE_URL": url},
         check=True,
         stdout=subprocess.DEVNULL,
     )
+    database_seconds = _database_seconds(url) - before
     with warehouse.connect(url) as connection:
         row = connection.execute(
             """
@@ -96,7 +114,17 @@ def _build(home: Path, url: str, as_of: datetime) -> float:
             """
         ).fetchone()
     assert row is not None
-    return float(row[0])
+    return Day(float(row[0]), database_seconds)
+
+
+def _database_seconds(url: str) -> float:
+    """What the database's sessions have spent in statements; those that have ended are all in it."""
+    with warehouse.connect(url) as connection:
+        row = connection.execute(
+            "select active_time from pg_stat_database where datname = current_database()"
+        ).fetchone()
+    assert row is not None
+    return float(row[0]) / 1000
 
 
 def _copy(server: EmbeddedPostgres, database: str, name: str) -> None:

@@ -1,10 +1,13 @@
-{% macro forget(changed, key, owner=none, remember={}, is_probed=false) -%}
+{% macro forget(changed, key, owner=none, remember={}, from_time={}, is_probed=false) -%}
     {%- if is_incremental() -%}
     with gone as (
         delete from {{ this }} as facts using {{ changed }} as changed
         where
             {%- for column in key %}
             {{ 'and ' if not loop.first }}facts.{{ column }} = changed.{{ column }}
+            {%- endfor %}
+            {%- for column, moment in from_time.items() %}
+            and facts.{{ column }} >= changed.{{ moment }}
             {%- endfor %}
         returning facts.*
     )

@@ -14,7 +14,7 @@ from rapport.settings import PROJECT
 
 PROJECT_FILE = PROJECT / "dbt_project" / "dbt_project.yml"
 MODELS = PROJECT / "dbt_project" / "models"
-LOOKS_AT_TIME = re.compile(r"\b(as_of|before_as_of|days_before|lifecycle_stage)\(")
+LOOKS_AT_TIME = re.compile(r"\b(as_of|before_as_of|days_before|lifecycle_stage)\(|\bsince_as_of\b")
 # By name, or by way of a list of names.
 READ = re.compile(r"(?:\bref\(|(?='(?:stg|int)_))'(\w+)'")
 SHOWS_CHANGES = re.compile(r"\bnewly_seen\(|\bwritten_since\(|\bsince_(run|batch)_id\b")

@@ -1,7 +1,10 @@
 {{ config(
     materialized='incremental',
     tags=['as_of'],
-    pre_hook="{{ forget(ref('int_changed_touches'), ['kind', 'source', 'record_id'], owner='customer_id') }}",
+    pre_hook="{{ forget(
+        ref('int_changed_touches'), ['kind', 'source', 'record_id'], owner='customer_id',
+        remember={'touch': ['customer_id', 'happened_at']}
+    ) }}",
     indexes=[
         {'columns': ['touch_id'], 'unique': true},
         {'columns': ['record_id', 'kind', 'source'], 'unique': true},

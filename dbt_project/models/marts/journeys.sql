@@ -1,24 +1,20 @@
 {{ config(
     materialized='incremental',
     tags=['as_of'],
-    pre_hook="{{ forget(ref('int_changed_journeys'), ['customer_id']) }}",
+    pre_hook="{{ forget(
+        ref('int_changed_journeys'), ['customer_id'], from_time={'started_at': 'told_from'}, is_probed=true
+    ) }}",
     indexes=[
         {'columns': ['journey_id'], 'unique': true},
-        {'columns': ['customer_id']},
+        {'columns': ['customer_id', 'ended_at']},
         {'columns': ['outcome', 'ended_at']},
         {'columns': ['run_id'], 'type': 'brin'},
     ],
 ) }}
 
-with changed as (
-    select * from {{ ref('int_changed_journeys') }}
-),
-
-steps as (
+-- depends_on: {{ ref('int_changed_journeys') }}
+with steps as (
     select * from {{ ref('int_journey_steps') }}
-    {% if is_incremental() -%}
-    where {{ among(['customer_id'], 'changed') }}
-    {%- endif %}
 ),
 
 placed as (

@@ -1,11 +1,67 @@
-{{ config(tags=['as_of'], indexes=[{'columns': ['service_date']}]) }}
+{{ config(
+    materialized='incremental',
+    tags=['as_of'],
+    pre_hook="{% if is_incremental() -%}
+    delete from {{ this }} where service_date >= (select first_day from {{ ref('int_changed_service_since') }})
+    {%- endif %}",
+    indexes=[{'columns': ['service_date']}, {'columns': ['run_id'], 'type': 'brin'}],
+) }}
 
 {%- set last_day = "cast((" ~ as_of() ~ " - interval '1 microsecond') at time zone 'UTC' as date)" -%}
-{%- set stocks = ['backlog', 'over_1_day', 'over_7_days', 'over_30_days', 'opened_day'] %}
+{%- set stocks = ['backlog', 'over_1_day', 'over_7_days', 'over_30_days', 'opened_day'] -%}
+{%- set of_the_day = [
+    'opened', 'solved', 'reopened', 'replied', 'resolved', 'one_touch_known', 'one_touch', 'first_contact_known',
+    'first_contact', 'first_reply_minutes', 'first_reply_minutes_known', 'median_first_reply_minutes',
+    'first_reply_business_minutes', 'first_reply_business_minutes_known', 'median_first_reply_business_minutes',
+    'first_reply_promised', 'first_reply_in_time', 'resolution_minutes', 'resolution_minutes_known',
+    'median_resolution_minutes', 'resolution_business_minutes', 'resolution_business_minutes_known',
+    'median_resolution_business_minutes', 'resolution_promised', 'resolution_in_time',
+] %}
 
-with changes as (
-    select * from {{ ref('int_service_days') }}
-    where service_date <= {{ last_day }}
+with since as (
+    select * from {{ ref('int_changed_service_since') }}
+),
+
+service_days as (
+    select
+        service_days.*,
+        since.first_day
+    from {{ ref('int_service_days') }} as service_days
+    cross join since
+    where service_days.service_date <= {{ last_day }}
+),
+
+-- What was waiting in each group on the eve of the first day that is told; nothing happened then that counts.
+changes as (
+    select
+        source,
+        channel,
+        category,
+        team,
+        {% for column in stocks + of_the_day -%}
+        {{ column }},
+        {% endfor -%}
+        first_day,
+        service_date
+    from service_days
+    where service_date >= first_day
+    union all
+    select
+        source,
+        channel,
+        category,
+        team,
+        {% for stock in stocks -%}
+        sum({{ stock }}) as {{ stock }},
+        {% endfor -%}
+        {% for column in of_the_day -%}
+        null as {{ column }},
+        {% endfor -%}
+        first_day,
+        first_day - 1 as service_date
+    from service_days
+    where service_date < first_day
+    group by source, channel, category, team, first_day
 ),
 
 running as (
@@ -20,20 +76,25 @@ running as (
 ),
 
 -- A day without changes is a row as long as tickets are waiting.
+spans as (
+    select
+        *,
+        greatest(first_day, service_date) as told_from,
+        case
+            when backlog_running > 0 then coalesce(next_date - 1, {{ last_day }})
+            else service_date
+        end as told_to
+    from running
+),
+
 days as (
     select
-        running.*,
-        running.service_date + days_later as day,
-        days_later = 0 as is_of_the_day
-    from running
-    cross join generate_series(
-        0,
-        case
-            when running.backlog_running > 0
-                then coalesce(running.next_date - 1, {{ last_day }}) - running.service_date
-            else 0
-        end
-    ) as days_later
+        spans.*,
+        spans.told_from + days_later as day,
+        spans.told_from + days_later = spans.service_date as is_of_the_day
+    from spans
+    cross join generate_series(0, spans.told_to - spans.told_from) as days_later
+    where spans.told_from <= spans.told_to
 )
 
 select
@@ -72,5 +133,6 @@ select
     case
         when day + 1 + {{ var('first_contact_days') }} <= cast({{ as_of() }} at time zone 'UTC' as date)
             then case when is_of_the_day then first_contact else 0 end
-    end as first_contact_resolved_count
+    end as first_contact_resolved_count,
+    {{ run_id() }} as run_id
 from days

@@ -9,11 +9,6 @@ with changed as (
     select * from {{ ref('int_changed_service_periods') }}
 ),
 
-ticket_days as (
-    select * from {{ ref('int_ticket_days') }}
-    where is_replied or is_resolved
-),
-
 -- A day lies in a week and in a month.
 dated as (
     {% for period in ['week', 'month'] -%}
@@ -21,7 +16,7 @@ dated as (
         ticket_days.*,
         '{{ period }}' as period,
         cast(date_trunc('{{ period }}', cast(ticket_days.service_date as timestamp)) as date) as period_start
-    from ticket_days
+    from {{ ref('int_ticket_days') }} as ticket_days
     {% if is_incremental() -%}
     inner join changed
         on
@@ -29,6 +24,7 @@ dated as (
             and ticket_days.service_date >= changed.period_start
             and ticket_days.service_date < cast(changed.period_start + interval '1 {{ period }}' as date)
     {% endif -%}
+    where ticket_days.is_replied or ticket_days.is_resolved
     {{ 'union all' if not loop.last }}
     {% endfor %}
 )

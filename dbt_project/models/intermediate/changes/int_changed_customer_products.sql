@@ -12,13 +12,15 @@ changed as (
     select
         key ->> 0 as customer_id,
         key ->> 1 as source,
-        key ->> 2 as product_id
+        key ->> 2 as product_id,
+        cast(key ->> 5 as timestamptz) as ordered_at
     from removed
-    union
+    union all
     select
         customer_id,
         source,
-        product_id
+        product_id,
+        ordered_at
     from lines
 )
 
@@ -26,6 +28,8 @@ select
     customer_id,
     source,
     product_id,
-    coalesce(product_id, '') as product_key
+    coalesce(product_id, '') as product_key,
+    min(ordered_at) as changed_from
 from changed
 where customer_id is not null
+group by customer_id, source, product_id

@@ -8,8 +8,8 @@
         {'columns': ['run_id']},
         {'columns': ['customer_number']},
         {'columns': ['contact_id']},
-        {'columns': ['email']},
-        {'columns': ['phone']},
+        {'columns': ['email', 'last_seen_at']},
+        {'columns': ['phone', 'last_seen_at']},
         {'columns': ['anonymous_id']},
     ],
 ) }}

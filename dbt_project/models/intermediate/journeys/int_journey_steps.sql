@@ -1,9 +1,14 @@
-{{ config(materialized='view') }}
+{{ config(materialized='view', tags=['as_of']) }}
 
 with touches as (
-    select * from {{ ref('customer_timeline') }}
+    select timeline.*
+    from {{ ref('customer_timeline') }} as timeline
+    {% if var('since_run_id') is not none -%}
+    inner join {{ ref('int_changed_journeys') }} as changed
+        on timeline.customer_id = changed.customer_id and timeline.happened_at >= changed.told_from
+    {% endif -%}
     -- What we send is no step of theirs before they open it.
-    where kind <> 'email' or detail in ('opened', 'clicked')
+    where timeline.kind <> 'email' or timeline.detail in ('opened', 'clicked')
 ),
 
 visits as (

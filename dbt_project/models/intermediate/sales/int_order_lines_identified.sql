@@ -1,11 +1,11 @@
 {{ config(
     materialized='incremental',
     pre_hook="{{ forget(ref('int_changed_orders'), ['source', 'order_id'], remember={
-        'line': ['customer_id', 'source', 'product_id', 'currency', month_of('ordered_at')],
+        'line': ['customer_id', 'source', 'product_id', 'currency', month_of('ordered_at'), 'ordered_at'],
     }) }}",
     indexes=[
         {'columns': ['order_id', 'line_key', 'source'], 'unique': true},
-        {'columns': ['customer_id', 'product_id']},
+        {'columns': ['customer_id', 'product_id', 'quantity']},
         {'columns': ['product_id', 'ordered_at']},
         {'columns': ['run_id']},
     ],

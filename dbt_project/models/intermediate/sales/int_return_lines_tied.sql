@@ -3,7 +3,7 @@
     pre_hook=[
         "{{ forget(ref('int_changed_customer_products'), ['customer_id', 'source', 'product_id'], remember={
             'return': ['source', 'return_key', 'order_id', 'tied_order_id'],
-        }, is_probed=true) }}",
+        }, from_time={'returned_at': 'changed_from'}, is_probed=true) }}",
         "{{ forget(ref('int_changed_orders'), ['source', 'order_id'], remember={
             'return': ['source', 'return_key', 'order_id', 'tied_order_id'],
         }, is_probed=true) }}",
@@ -20,7 +20,9 @@
 -- A purchase still holds those of its levels that lie below the lowest level reached since. What a return
 -- takes from it is therefore the drop of that floor, and no row has to wait for the one before it.
 with stacked as (
-    select stacked.* from {{ ref('int_units_stacked') }} as stacked
+    select
+        stacked.*{{ ', changed.changed_from' if is_incremental() }}
+    from {{ ref('int_units_stacked') }} as stacked
     {% if is_incremental() -%}
     inner join {{ ref('int_changed_customer_products') }} as changed
         on
@@ -31,7 +33,8 @@ with stacked as (
 ),
 
 {% if is_incremental() -%}
--- Of a customer's product all returns are tied anew; those without customer or product only with their order.
+-- Of a customer's product the returns from the change on are tied anew; those without customer or product
+-- only with their order.
 return_lines as (
     select lines.* from {{ ref('int_order_lines_identified') }} as lines
     inner join stacked
@@ -39,7 +42,7 @@ return_lines as (
             lines.source = stacked.source
             and lines.order_id = stacked.order_id
             and lines.line_key = stacked.line_key
-    where stacked.quantity < 0
+    where stacked.quantity < 0 and lines.ordered_at >= stacked.changed_from
     union all
     select lines.* from {{ ref('int_order_lines_identified') }} as lines
     inner join {{ ref('int_changed_orders') }} as changed

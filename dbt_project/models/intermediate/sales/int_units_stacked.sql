@@ -10,8 +10,14 @@ with changed as (
     select * from {{ ref('int_changed_customer_products') }}
 ),
 
-lines as (
-    select lines.* from {{ ref('int_order_lines_identified') }} as lines
+-- Of most products nothing has ever come back.
+stacks as (
+    select distinct
+        lines.customer_id,
+        lines.source,
+        lines.product_id,
+        lines.currency
+    from {{ ref('int_order_lines_identified') }} as lines
     {% if is_incremental() -%}
     inner join changed
         on
@@ -19,17 +25,7 @@ lines as (
             and lines.source = changed.source
             and lines.product_id = changed.product_id
     {%- endif %}
-    where lines.quantity <> 0 and lines.customer_id is not null and lines.product_id is not null
-),
-
-stacks as (
-    select distinct
-        customer_id,
-        source,
-        product_id,
-        currency
-    from lines
-    where quantity < 0
+    where lines.quantity < 0 and lines.customer_id is not null and lines.product_id is not null
 ),
 
 -- Returns before purchases of the same instant: only an earlier purchase can be returned.
@@ -46,13 +42,14 @@ movements as (
             partition by lines.customer_id, lines.source, lines.product_id, lines.currency
             order by lines.ordered_at, lines.quantity > 0, lines.order_id, lines.batch_id, lines.line_number
         ) as position
-    from lines
-    inner join stacks
+    from stacks
+    inner join {{ ref('int_order_lines_identified') }} as lines
         on
-            lines.customer_id = stacks.customer_id
-            and lines.source = stacks.source
-            and lines.product_id = stacks.product_id
-            and lines.currency is not distinct from stacks.currency
+            stacks.customer_id = lines.customer_id
+            and stacks.source = lines.source
+            and stacks.product_id = lines.product_id
+            and stacks.currency is not distinct from lines.currency
+    where lines.quantity <> 0
 ),
 
 balances as (
