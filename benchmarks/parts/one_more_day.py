@@ -42,9 +42,7 @@ def measures(times: int = TIMES) -> Iterator[dict[str, object]]:
         home = Path(folder) / "home"
         server = EmbeddedPostgres(home / "postgres", POSTGRES_15 if POSTGRES_15.is_dir() else None).start()
         try:
-            days = [
-                _one_more_day(home, url, name) for name, url in _warehouses(server, home, times).items()
-            ]
+            days = [_one_more_day(home, url, name) for name, url in _warehouses(server, home, times).items()]
         finally:
             server.stop()
     least, short, long = days

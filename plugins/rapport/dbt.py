@@ -31,7 +31,8 @@ LAYERS: dict[str, list[str]] = {
 EXCLUDED: dict[str, list[str]] = {"marts": ["path:models/intermediate/identity"]}
 
 # Where nothing was loaded and nobody became somebody else, these alone differ from the last view; the other
-# ones show what has changed since that: left as an earlier run made them, they would show too much.
+# ones show what has changed since that: left as an earlier run made them, they would show too much, or too
+# little. Those in staging are built in any case: who becomes somebody else is decided after them.
 MOVING_WITH_TIME = "tag:as_of"
 CHANGES = "tag:since"
 
@@ -95,7 +96,7 @@ def selected(layer: str, news: News) -> list[str]:
     if news.is_everything:
         return LAYERS[layer]
     changed = [f"source:raw.{stream}+" for stream in sorted(news.streams)]
-    causes = [*changed, *([CHANGES] if changed else []), MOVING_WITH_TIME]
+    causes = [*changed, *([CHANGES] if changed or layer == "staging" else []), MOVING_WITH_TIME]
     return [f"{path},{cause}" for path in LAYERS[layer] for cause in causes]
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from rapport import ledger, warehouse
 from rapport.demo.shop import END, write_shop
+from rapport.identity import decisions, explanation
 from rapport.settings import PROJECT, Settings
 
 SCHEMAS = ("identity", "intermediate", "marts")
@@ -19,6 +20,18 @@ SCHEMAS = ("identity", "intermediate", "marts")
 HISTORY = [
     f"identity.{table}" for table in ("customers", "merges", "changes", "identifier_changes", "watermark")
 ]
+
+# Ten e-mails of customers who bought and are known by a number, too.
+LINKING_EMAILS = """
+select min(emails.value)
+from identity.identifiers as emails
+inner join identity.identifiers as numbers on emails.customer_id = numbers.customer_id
+inner join marts.customers on emails.customer_id = customers.customer_id
+where emails.kind = 'email' and numbers.kind = 'customer_number' and customers.order_count > 1
+group by emails.customer_id
+order by emails.customer_id
+limit 10
+"""
 
 
 @pytest.fixture
@@ -80,6 +93,42 @@ def test_a_view_built_in_steps_equals_the_view_built_at_once(
     repeated = building.build(recorded.as_of, repeated_batch=recorded.max_batch_id)
     assert (repeated.max_batch_id, repeated.since) == (recorded.max_batch_id, None)
     assert differences(seen, parcels.tables(warehouse_url, SCHEMAS)) == []
+
+
+@pytest.mark.long
+def test_a_split_reaches_every_mart(
+    tmp_path: Path,
+    warehouse_url: str,
+    shop_settings: Callable[[str, str], Settings],
+    exits: ExitStack,
+) -> None:
+    write_shop(tmp_path / "shop", seed=3, customers=60)
+    settings = shop_settings("split", warehouse_url)
+    parcels.split(tmp_path / "shop", [tmp_path / "parcel"], seed=3)
+    parcels.load(settings, tmp_path / "parcel")
+    building = exits.enter_context(parcels.Building(settings))
+    building.build(END)
+    before = buyers(warehouse_url)
+    with warehouse.connect(warehouse_url) as connection:
+        for (email,) in connection.execute(LINKING_EMAILS).fetchall():
+            decisions.decide(
+                connection, "shared", explanation.find(connection, email), by="a test", reason="an office"
+            )
+
+    split = building.build(END + timedelta(days=1))
+
+    assert buyers(warehouse_url) > before
+    seen = parcels.tables(warehouse_url, SCHEMAS)
+    rebuilt = building.build(split.as_of, repeated_batch=split.max_batch_id)
+    assert rebuilt.since is None
+    assert differences(seen, parcels.tables(warehouse_url, SCHEMAS)) == []
+
+
+def buyers(url: str) -> int:
+    with warehouse.connect(url) as connection:
+        row = connection.execute("select count(*) from marts.customers where order_count > 0").fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def news(url: str, run: ledger.Run) -> ledger.News:
