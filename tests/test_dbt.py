@@ -37,6 +37,18 @@ def test_without_news_a_layer_is_what_moves_with_time() -> None:
     assert dbt.selected("segments", EVERYTHING) == ["path:models/segments"]
 
 
+def test_what_shows_changes_is_built_before_identity_says_that_there_are_any() -> None:
+    assert [dbt.selected(layer, News()) for layer in ("staging", "marts")] == [
+        [
+            "path:models/staging,tag:since",
+            "path:models/staging,tag:as_of",
+            "path:models/intermediate/identity,tag:since",
+            "path:models/intermediate/identity,tag:as_of",
+        ],
+        [f"{path},tag:as_of" for path in dbt.LAYERS["marts"]],
+    ]
+
+
 def test_news_of_a_stream_is_news_of_what_follows_from_it_alone() -> None:
     assert dbt.selected("segments", News(frozenset({"refunds"}))) == [
         "path:models/segments,source:raw.refunds+",

@@ -59,7 +59,7 @@ def measures(times: int = TIMES) -> Iterator[dict[str, object]]:
 
 
 def _warehouses(server: EmbeddedPostgres, home: Path, times: int) -> dict[str, str]:
-    """The URLs of a warehouse that gets a row a stream, of the year and of `times` years, the last day held back."""
+    """The URLs of warehouses with a row a stream, the year and `times` years, their last day held back."""
     first, many, least = server.url("rapport"), server.url("long"), server.url("least")
     warehouse.migrate(first)
     settings = Settings(home, CONFIG, first, None, None)

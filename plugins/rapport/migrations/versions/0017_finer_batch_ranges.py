@@ -24,7 +24,6 @@ STREAMS = (
 
 def upgrade() -> None:
     for stream in STREAMS:
-        op.execute(f"drop index raw.{stream}_batch_id")
-        op.execute(
-            f"create index {stream}_batch_id on raw.{stream} using brin (batch_id) with (pages_per_range = 16)"
-        )
+        index = f"{stream}_batch_id"
+        op.execute(f"drop index raw.{index}")
+        op.execute(f"create index {index} on raw.{stream} using brin (batch_id) with (pages_per_range = 16)")
