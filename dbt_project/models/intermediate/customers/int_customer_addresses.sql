@@ -14,21 +14,15 @@ chosen as (
 )
 
 select
-    customer_id,
-    email,
+    {% for kind in ['email', 'phone'] -%}
+    {{ kind }},
     (
         select observations.source
         from {{ ref('int_identity_observations') }} as observations
-        where observations.email = chosen.email
+        where observations.{{ kind }} = chosen.{{ kind }}
         order by observations.last_seen_at desc, observations.source
         limit 1
-    ) as email_source,
-    phone,
-    (
-        select observations.source
-        from {{ ref('int_identity_observations') }} as observations
-        where observations.phone = chosen.phone
-        order by observations.last_seen_at desc, observations.source
-        limit 1
-    ) as phone_source
+    ) as {{ kind }}_source,
+    {% endfor -%}
+    customer_id
 from chosen
