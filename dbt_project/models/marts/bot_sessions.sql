@@ -3,7 +3,7 @@
     pre_hook="{{ forget(ref('int_changed_sessions'), ['session_id']) }}",
     indexes=[
         {'columns': ['session_id'], 'unique': true},
-        {'columns': ['run_id'], 'type': 'brin'},
+        {'columns': ['run_id']},
     ],
 ) }}
 

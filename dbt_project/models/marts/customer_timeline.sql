@@ -9,7 +9,7 @@
         {'columns': ['touch_id'], 'unique': true},
         {'columns': ['record_id', 'kind', 'source'], 'unique': true},
         {'columns': ['customer_id', 'happened_at']},
-        {'columns': ['run_id'], 'type': 'brin'},
+        {'columns': ['run_id']},
     ],
 ) }}
 

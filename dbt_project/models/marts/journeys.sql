@@ -8,7 +8,7 @@
         {'columns': ['journey_id'], 'unique': true},
         {'columns': ['customer_id', 'ended_at']},
         {'columns': ['outcome', 'ended_at']},
-        {'columns': ['run_id'], 'type': 'brin'},
+        {'columns': ['run_id']},
     ],
 ) }}
 

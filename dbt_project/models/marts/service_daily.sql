@@ -4,7 +4,7 @@
     pre_hook="{% if is_incremental() -%}
     delete from {{ this }} where service_date >= (select first_day from {{ ref('int_changed_service_since') }})
     {%- endif %}",
-    indexes=[{'columns': ['service_date']}, {'columns': ['run_id'], 'type': 'brin'}],
+    indexes=[{'columns': ['service_date']}, {'columns': ['run_id']}],
 ) }}
 
 {%- set last_day = "cast((" ~ as_of() ~ " - interval '1 microsecond') at time zone 'UTC' as date)" -%}

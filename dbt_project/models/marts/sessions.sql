@@ -5,7 +5,7 @@
         {'columns': ['session_id'], 'unique': true},
         {'columns': ['customer_id', 'started_at']},
         {'columns': ['started_at']},
-        {'columns': ['run_id'], 'type': 'brin'},
+        {'columns': ['run_id']},
     ],
 ) }}
 

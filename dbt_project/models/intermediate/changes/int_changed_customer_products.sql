@@ -13,15 +13,41 @@ changed as (
         key ->> 0 as customer_id,
         key ->> 1 as source,
         key ->> 2 as product_id,
-        cast(key ->> 5 as timestamptz) as ordered_at
+        cast(key ->> 5 as timestamptz) as ordered_at,
+        false as is_added
     from removed
     union all
     select
         customer_id,
         source,
         product_id,
-        ordered_at
+        ordered_at,
+        true as is_added
     from lines
+    {% if var('since_run_id') is not none -%}
+    -- What a run that was broken off has counted is not added to once more.
+    union all
+    select
+        customer_id,
+        source,
+        nullif(product_key, '') as product_id,
+        null as ordered_at,
+        false as is_added
+    from {{ previous('int_customer_products') }}
+    where {{ written_since() }}
+    {%- endif %}
+),
+
+products as (
+    select
+        customer_id,
+        source,
+        product_id,
+        min(ordered_at) as changed_from,
+        bool_and(is_added) as is_added_to
+    from changed
+    where customer_id is not null
+    group by customer_id, source, product_id
 )
 
 select
@@ -29,7 +55,7 @@ select
     source,
     product_id,
     coalesce(product_id, '') as product_key,
-    min(ordered_at) as changed_from
-from changed
-where customer_id is not null
-group by customer_id, source, product_id
+    changed_from,
+    is_added_to,
+    case when is_added_to then changed_from else '-infinity' end as told_from
+from products

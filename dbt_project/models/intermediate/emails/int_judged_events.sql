@@ -4,7 +4,7 @@
     indexes=[
         {'columns': ['message_id']},
         {'columns': ['edition_id']},
-        {'columns': ['run_id'], 'type': 'brin'},
+        {'columns': ['run_id']},
     ],
 ) }}
 

@@ -20,67 +20,106 @@ detractions as (
     where metric = 'nps' and score <= {{ var('nps_detractor_max') }}
 ),
 
-sales as (
+orders as (
     select * from {{ ref('int_sales_converted') }}
-    where {{ among(['customer_id'], 'first_complaints') }}
+    where kind = 'order'
 ),
 
-sales_around as (
+new_orders as (
+    select * from orders
+    where sold_at >= (select min(complained_at) from first_complaints)
+),
+
+new_returns as (
+    select * from {{ ref('int_sales_converted') }}
+    where kind = 'return' and sold_at >= (select min(complained_at) from first_complaints)
+),
+
+bought as (
+    select
+        customer_id,
+        count(*) as order_count,
+        count(reporting_amount) as converted_count,
+        sum(reporting_amount) as reporting_amount
+    from orders
+    group by customer_id
+),
+
+bought_since as (
     select
         first_complaints.kind,
         first_complaints.topic,
         first_complaints.customer_id,
-        sales.kind = 'order' and sales.sold_at < first_complaints.complained_at as is_order_before,
-        sales.kind = 'order' and sales.sold_at >= first_complaints.complained_at as is_order_after,
-        sales.kind = 'return' and sales.sold_at >= first_complaints.complained_at as is_return_after,
-        sales.reporting_amount
+        count(*) as order_count,
+        count(*) filter (where orders.sold_at < first_complaints.followed_until) as orders_after,
+        count(orders.reporting_amount) as converted_count,
+        coalesce(sum(orders.reporting_amount), 0) as reporting_amount
     from first_complaints
-    inner join sales
+    inner join new_orders as orders
         on
-            first_complaints.customer_id = sales.customer_id
-            and first_complaints.followed_until > sales.sold_at
+            first_complaints.customer_id = orders.customer_id
+            and first_complaints.complained_at <= orders.sold_at
+    group by first_complaints.kind, first_complaints.topic, first_complaints.customer_id
 ),
 
--- An average or a sum that leaves out what could not be converted would be a wrong number that looks right.
-sums as (
+-- What was bought before is what was bought at all without what was bought since: most of it lies years back.
+bought_before as (
     select
-        kind,
-        topic,
-        customer_id,
-        count(*) filter (where is_order_before) as orders_before,
-        count(*) filter (where is_order_after) as orders_after,
+        first_complaints.*,
+        coalesce(bought_since.orders_after, 0) as orders_after,
+        bought.order_count - coalesce(bought_since.order_count, 0) as order_count,
+        bought.converted_count - coalesce(bought_since.converted_count, 0) as converted_count,
+        bought.reporting_amount - coalesce(bought_since.reporting_amount, 0) as reporting_amount
+    from first_complaints
+    left join bought on first_complaints.customer_id = bought.customer_id
+    left join bought_since
+        on
+            first_complaints.kind = bought_since.kind
+            and first_complaints.topic is not distinct from bought_since.topic
+            and first_complaints.customer_id = bought_since.customer_id
+),
+
+returned as (
+    select
+        first_complaints.kind,
+        first_complaints.topic,
+        first_complaints.customer_id,
         case
-            when bool_and(reporting_amount is not null) filter (where is_order_before)
-                then trim_scale(avg(reporting_amount) filter (where is_order_before))
-        end as average_order_value,
-        case
-            when bool_or(is_return_after and reporting_amount is null) then null
-            else coalesce(sum(reporting_amount) filter (where is_return_after), 0)
+            when bool_and(returns.reporting_amount is not null) then sum(returns.reporting_amount)
         end as returned_amount
-    from sales_around
-    group by kind, topic, customer_id
+    from first_complaints
+    inner join new_returns as returns
+        on
+            first_complaints.customer_id = returns.customer_id
+            and first_complaints.complained_at <= returns.sold_at
+            and first_complaints.followed_until > returns.sold_at
+    group by first_complaints.kind, first_complaints.topic, first_complaints.customer_id
 )
 
+-- An average or a sum that leaves out what could not be converted would be a wrong number that looks right.
 select
-    first_complaints.kind,
-    first_complaints.topic,
-    first_complaints.customer_id,
-    first_complaints.complained_at,
-    first_complaints.followed_until,
-    coalesce(sums.orders_before, 0) as orders_before,
-    coalesce(sums.orders_after, 0) as orders_after,
-    sums.average_order_value,
-    case when sums.customer_id is null then 0 else sums.returned_amount end as returned_amount,
+    complaints.kind,
+    complaints.topic,
+    complaints.customer_id,
+    complaints.complained_at,
+    complaints.followed_until,
+    coalesce(complaints.order_count, 0) as orders_before,
+    complaints.orders_after,
+    case
+        when complaints.order_count = complaints.converted_count
+            then trim_scale(complaints.reporting_amount / nullif(complaints.order_count, 0))
+    end as average_order_value,
+    case when returned.customer_id is null then 0 else returned.returned_amount end as returned_amount,
     exists(
         select from detractions
         where
-            detractions.customer_id = first_complaints.customer_id
-            and detractions.answered_at >= first_complaints.complained_at
-            and detractions.answered_at < first_complaints.followed_until
+            detractions.customer_id = complaints.customer_id
+            and detractions.answered_at >= complaints.complained_at
+            and detractions.answered_at < complaints.followed_until
     ) as is_detractor
-from first_complaints
-left join sums
+from bought_before as complaints
+left join returned
     on
-        first_complaints.kind = sums.kind
-        and first_complaints.topic is not distinct from sums.topic
-        and first_complaints.customer_id = sums.customer_id
+        complaints.kind = returned.kind
+        and complaints.topic is not distinct from returned.topic
+        and complaints.customer_id = returned.customer_id

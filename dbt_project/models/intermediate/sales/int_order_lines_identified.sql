@@ -5,7 +5,7 @@
     }) }}",
     indexes=[
         {'columns': ['order_id', 'line_key', 'source'], 'unique': true},
-        {'columns': ['customer_id', 'product_id', 'quantity']},
+        {'columns': ['customer_id', 'product_id', 'ordered_at', 'quantity']},
         {'columns': ['product_id', 'ordered_at']},
         {'columns': ['run_id']},
     ],

@@ -3,7 +3,11 @@
     pre_hook="{{ forget(
         ref('int_changed_ticket_days'), ['source', 'ticket_id'], remember={'service_day': ['service_date']}
     ) }}",
-    indexes=[{'columns': ['source', 'ticket_id', 'service_date'], 'unique': true}, {'columns': ['service_date']}],
+    indexes=[
+        {'columns': ['source', 'ticket_id', 'service_date'], 'unique': true},
+        {'columns': ['service_date']},
+        {'columns': ['run_id']},
+    ],
 ) }}
 
 {%- set measures = [

@@ -1,7 +1,11 @@
 {{ config(
     materialized='incremental',
     pre_hook="{{ forget(ref('int_changed_ticket_events'), ['source', 'event_id']) }}",
-    indexes=[{'columns': ['source', 'event_id'], 'unique': true}, {'columns': ['source', 'ticket_id']}],
+    indexes=[
+        {'columns': ['source', 'event_id'], 'unique': true},
+        {'columns': ['source', 'ticket_id']},
+        {'columns': ['run_id']},
+    ],
 ) }}
 
 with changed as (

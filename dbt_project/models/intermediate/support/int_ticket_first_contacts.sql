@@ -1,7 +1,11 @@
 {{ config(
     materialized='incremental',
     pre_hook="{{ forget(ref('int_changed_ticket_owners'), ['customer_id']) }}",
-    indexes=[{'columns': ['source', 'ticket_id'], 'unique': true}, {'columns': ['customer_id']}],
+    indexes=[
+        {'columns': ['source', 'ticket_id'], 'unique': true},
+        {'columns': ['customer_id']},
+        {'columns': ['run_id']},
+    ],
 ) }}
 
 {%- set theirs = 'customer_id is not null' -%}

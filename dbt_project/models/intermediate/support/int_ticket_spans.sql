@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     pre_hook="{{ forget(ref('int_changed_tickets'), ['source', 'ticket_id']) }}",
-    indexes=[{'columns': ['source', 'ticket_id', 'position'], 'unique': true}],
+    indexes=[{'columns': ['source', 'ticket_id', 'position'], 'unique': true}, {'columns': ['run_id']}],
 ) }}
 
 with changed as (

@@ -5,6 +5,7 @@
         {'columns': ['ticket_id', 'source'], 'unique': true},
         {'columns': ['customer_id']},
         {'columns': ['coalesce(opened_at, updated_at)']},
+        {'columns': ['run_id']},
     ],
 ) }}
 

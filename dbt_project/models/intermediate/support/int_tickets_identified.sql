@@ -1,7 +1,11 @@
 {{ config(
     materialized='incremental',
     pre_hook="{{ forget(ref('int_changed_tickets'), ['source', 'ticket_id'], owner='customer_id') }}",
-    indexes=[{'columns': ['source', 'ticket_id'], 'unique': true}, {'columns': ['customer_id']}],
+    indexes=[
+        {'columns': ['source', 'ticket_id'], 'unique': true},
+        {'columns': ['customer_id']},
+        {'columns': ['run_id']},
+    ],
 ) }}
 
 with changed as (

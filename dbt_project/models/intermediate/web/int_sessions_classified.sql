@@ -7,7 +7,7 @@
         {'columns': ['session_id'], 'unique': true},
         {'columns': ['customer_id']},
         {'columns': ['ended_at']},
-        {'columns': ['run_id'], 'type': 'brin'},
+        {'columns': ['run_id']},
     ],
 ) }}
 

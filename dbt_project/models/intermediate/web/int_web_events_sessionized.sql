@@ -10,7 +10,7 @@
         {'columns': ['customer_id', 'email']},
         {'columns': ['customer_number']},
         {'columns': ['phone']},
-        {'columns': ['run_id'], 'type': 'brin'},
+        {'columns': ['run_id']},
     ],
 ) }}
 
