@@ -40,18 +40,15 @@ asked_about as (
     where about is not null
 ),
 
-tickets as (
-    select * from {{ ref('int_tickets_enriched') }}
-),
-
--- What a survey asked about is a ticket or an order where exactly one has that id.
+-- What a survey asked about is a ticket or an order where exactly one has that id. Tickets are not named in a
+-- `with`: used twice, all of them would be read, whoever's answers are new.
 tickets_by_id as (
     select
         ticket_id,
         min(channel) as channel,
         min(category) as category,
         min(team) as team
-    from tickets
+    from {{ ref('int_tickets_enriched') }}
     where ticket_id = any(array(select asked_about.about from asked_about))
     group by ticket_id
     having count(*) = 1
@@ -113,7 +110,7 @@ rated as (
         channel,
         category,
         team
-    from tickets
+    from {{ ref('int_tickets_enriched') }}
     where
         csat_score is not null
         {% if is_incremental() -%}

@@ -1,0 +1,19 @@
+{% macro analyze_what_changed() -%}
+    {%- if model.config.materialized != 'view' -%}
+    do $analyze$
+    begin
+        if (
+            select
+                reltuples < 0
+                or pg_stat_get_mod_since_analyze(oid)
+                + pg_stat_get_xact_tuples_inserted(oid)
+                + pg_stat_get_xact_tuples_deleted(oid) > 0.05 * reltuples
+            from pg_class
+            where oid = '{{ this }}'::regclass
+        ) then
+            analyze {{ this }};
+        end if;
+    end
+    $analyze$
+    {%- endif -%}
+{%- endmacro %}
