@@ -1,13 +1,26 @@
+{{ config(
+    materialized='incremental',
+    pre_hook="{{ forget(ref('int_changed_products'), ['source', 'product_id'], is_probed=true) }}",
+) }}
+
 with months as (
-    select * from {{ ref('int_product_months') }}
+    select months.* from {{ ref('int_product_months') }} as months
+    {% if is_incremental() -%}
+    inner join {{ ref('int_changed_products') }} as changed
+        on months.source = changed.source and months.product_id = changed.product_id
+    {%- endif %}
 ),
 
 customer_products as (
     select distinct
-        source,
-        product_key as product_id,
-        customer_id
-    from {{ ref('int_customer_products') }}
+        bought.source,
+        bought.product_key as product_id,
+        bought.customer_id
+    from {{ ref('int_customer_products') }} as bought
+    {% if is_incremental() -%}
+    inner join {{ ref('int_changed_products') }} as changed
+        on bought.source = changed.source and bought.product_key = changed.product_id
+    {%- endif %}
 ),
 
 returns as (
@@ -17,6 +30,10 @@ returns as (
             'returns.amount', 'returns.currency', 'coalesce(orders.ordered_at, returns.returned_at)'
         ) }} as reporting_amount
     from {{ ref('int_returns_combined') }} as returns
+    {% if is_incremental() -%}
+    inner join {{ ref('int_changed_products') }} as changed
+        on returns.source = changed.source and returns.product_id = changed.product_id
+    {%- endif %}
     left join {{ ref('int_orders_summed') }} as orders
         on returns.source = orders.source and returns.tied_order_id = orders.order_id
     where returns.has_goods and returns.is_counted and returns.product_id is not null
@@ -77,7 +94,8 @@ select
     coalesce(returned.returned_quantity, 0) as returned_quantity,
     coalesce(returned.returned_quantity, 0) / sold.quantity as return_rate,
     sold.first_sold_at,
-    sold.last_sold_at
+    sold.last_sold_at,
+    {{ run_id() }} as run_id
 from sold
 left join returned on sold.source = returned.source and sold.product_id = returned.product_id
 left join buyers on sold.source = buyers.source and sold.product_id = buyers.product_id

@@ -2,10 +2,10 @@
     materialized='incremental',
     pre_hook=[
         "{{ forget(ref('int_changed_refunds'), ['source', 'refund_id'], owner='customer_id', remember={
-            'return': ['source', 'return_key', 'order_id', 'tied_order_id'],
+            'return': ['source', 'return_key', 'order_id', 'tied_order_id', 'product_id'],
         }) }}",
         "{{ forget(ref('int_changed_returned_orders'), ['source', 'order_id'], owner='customer_id', remember={
-            'return': ['source', 'return_key', 'order_id', 'tied_order_id'],
+            'return': ['source', 'return_key', 'order_id', 'tied_order_id', 'product_id'],
         }) }}",
     ],
     indexes=[

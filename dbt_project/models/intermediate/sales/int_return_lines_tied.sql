@@ -2,10 +2,10 @@
     materialized='incremental',
     pre_hook=[
         "{{ forget(ref('int_changed_customer_products'), ['customer_id', 'source', 'product_id'], remember={
-            'return': ['source', 'return_key', 'order_id', 'tied_order_id'],
+            'return': ['source', 'return_key', 'order_id', 'tied_order_id', 'product_id'],
         }, from_time={'returned_at': 'changed_from'}, is_probed=true) }}",
         "{{ forget(ref('int_changed_orders'), ['source', 'order_id'], remember={
-            'return': ['source', 'return_key', 'order_id', 'tied_order_id'],
+            'return': ['source', 'return_key', 'order_id', 'tied_order_id', 'product_id'],
         }, is_probed=true) }}",
     ],
     indexes=[
