@@ -4,10 +4,10 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import built_in_steps
 import psycopg
 import pytest
-import visits_in_steps
-from visits_in_steps import Delivery
+from built_in_steps import Delivery
 
 from rapport.embedded_postgres import EmbeddedPostgres
 from rapport.settings import PROJECT, Settings
@@ -15,6 +15,8 @@ from rapport.settings import PROJECT, Settings
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 AS_OF = datetime(2026, 7, 1, tzinfo=UTC)
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
+
+MODELS = ["+sessions", "+bot_sessions", "no_event_is_lost_between_visits"]
 
 VISITS = """
     select anonymous_id, started_at, ended_at, event_count, customer_id, run_id
@@ -60,22 +62,25 @@ def url(postgres: EmbeddedPostgres, template: str, tmp_path_factory: pytest.Temp
     ]
     bridge = [event("k", NOON + 45 * MINUTE), event("l", NOON - timedelta(days=1))]
     later = AS_OF + timedelta(days=1)
-    visits_in_steps.build(
+    built_in_steps.build(
         settings,
+        MODELS,
         [
-            Delivery(AS_OF, first, {("email", "", "bob@home.example"): "bob"}),
-            Delivery(AS_OF, joins),
+            Delivery(AS_OF, {"web_events": first}, {("email", "", "bob@home.example"): "bob"}),
+            Delivery(AS_OF, {"web_events": joins}),
             Delivery(
-                AS_OF, bridge, {("device", "", "tablet"): "ann", ("email", "", "bob@home.example"): "rob"}
+                AS_OF,
+                {"web_events": bridge},
+                {("device", "", "tablet"): "ann", ("email", "", "bob@home.example"): "rob"},
             ),
-            Delivery(later, [event("z", AS_OF + MINUTE, "tablet")]),
+            Delivery(later, {"web_events": [event("z", AS_OF + MINUTE, "tablet")]}),
         ],
     )
     return postgres.url(database)
 
 
 def visits_of(url: str, device: str | None) -> list[tuple[Any, ...]]:
-    return [row[1:] for row in visits_in_steps.rows(url, VISITS) if row[0] == device]
+    return [row[1:] for row in built_in_steps.rows(url, VISITS) if row[0] == device]
 
 
 def test_an_event_ten_years_late_tells_the_visits_around_its_time_again_and_no_others(url: str) -> None:
@@ -101,9 +106,9 @@ def test_visits_without_a_device_move_with_their_customer(url: str) -> None:
 
 
 def test_machines_make_no_visits_and_are_counted(url: str) -> None:
-    people = {row[0] for row in visits_in_steps.rows(url, VISITS)}
+    people = {row[0] for row in built_in_steps.rows(url, VISITS)}
     assert people == {"phone", "tablet", "laptop", None}
-    bots = visits_in_steps.rows(
+    bots = built_in_steps.rows(
         url, "select anonymous_id, bot_reason, event_count from marts.bot_sessions order by anonymous_id"
     )
     assert bots == [("crawler", "user_agent", 1), ("machine", "speed", 40)]

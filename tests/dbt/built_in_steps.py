@@ -1,20 +1,26 @@
-"""Events put into raw by hand, and the models of visits built after each delivery; no identity, no rest."""
+"""Rows put into raw by hand, and the models asked for built after each delivery; no identity, no rest."""
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 import psycopg
+from raw_rows import STREAMS, Owners
 
 import parsed_project
 from rapport.settings import PROJECT, Settings
 
-MODELS = ["+sessions", "+bot_sessions", "no_event_is_lost_between_visits"]
+# What a row of a stream is where it does not say otherwise.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "web_events": {"source": "web", "event_name": "page_view", "mode": "append"},
+    "order_lines": {"source": "shop", "unit_price": 1, "mode": "upsert"},
+}
 
 BUILD = """
 import json, sys
@@ -26,8 +32,10 @@ from rapport.ledger import Run, Since
 from rapport.settings import Settings
 
 settings = Settings.from_environment()
+with dbt.environment(settings.warehouse_url):
+    project = dbt.manifest(settings, settings.warehouse_url)
 since = None
-for number, step in enumerate(json.load(sys.stdin), start=int(sys.argv[1])):
+for number, step in enumerate(json.load(sys.stdin), start=1):
     with psycopg.connect(settings.warehouse_url) as connection:
         for statement in step["statements"]:
             connection.execute(statement[0], statement[1:] or None)
@@ -35,9 +43,8 @@ for number, step in enumerate(json.load(sys.stdin), start=int(sys.argv[1])):
     as_of = datetime.fromisoformat(step["as_of"])
     run = Run(number, as_of, batch, "", False, "running", None, as_of, None, since)
     since = Since(number, as_of, batch)
-    arguments = ["--quiet", "build", "--exclude-resource-type", "unit_test", "--select", *sys.argv[2:]]
+    arguments = ["--quiet", "build", "--exclude-resource-type", "unit_test", "--select", *sys.argv[1:]]
     with dbt.environment(settings.warehouse_url):
-        project = dbt.manifest(settings, settings.warehouse_url)
         built = dbtRunner(project).invoke([*arguments, *dbt.run_arguments(settings, run)])
     if not built.success:
         sys.exit(f"step {number} failed")
@@ -46,39 +53,42 @@ for number, step in enumerate(json.load(sys.stdin), start=int(sys.argv[1])):
 
 @dataclass
 class Delivery:
-    """Events that arrive together, with whom their identifiers belong to from then on.
+    """Rows that arrive together, with whom their identifiers belong to from then on.
 
-    `events` holds dicts of raw.web_events' columns, `owners` (kind, source, value) → customer_id.
+    `rows` holds dicts of the columns of raw's tables by stream, `owners` (kind, source, value) → customer_id.
     """
 
     as_of: datetime
-    events: Sequence[dict[str, Any]] = ()
-    owners: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    rows: Mapping[str, Sequence[dict[str, Any]]] = field(default_factory=dict)
+    owners: Owners = field(default_factory=dict)
 
 
-def build(settings: Settings, deliveries: Sequence[Delivery], *, at_once: bool = False) -> None:
-    """Put the deliveries into an empty warehouse, and build the view after each or after the last.
+def build(
+    settings: Settings, models: Sequence[str], deliveries: Sequence[Delivery], *, at_once: bool = False
+) -> None:
+    """Put the deliveries into an empty warehouse, and build the models after each or after the last.
 
-    The runs are numbered from 1, the batches likewise.
+    The runs are numbered from 1, the batches likewise: one for each stream of a delivery.
     """
     url = settings.warehouse_url
     assert url is not None
-    known: dict[tuple[str, str, str], str] = {}
+    known: Owners = {}
     steps: list[dict[str, Any]] = []
     waiting: list[list[Any]] = []
-    for batch, delivery in enumerate(deliveries, start=1):
-        waiting += _load(batch, delivery)
-        if not at_once:
-            waiting += _move(batch, known, delivery.owners)
-        known |= delivery.owners
-        if not at_once or batch == len(deliveries):
-            waiting += [["delete from identity.identifiers"], *_identifiers(known)]
+    batches = count(1)
+    for delivery in deliveries:
+        for stream, delivered in delivery.rows.items():
+            waiting += _load(next(batches), stream, delivered)
+        before = known
+        known = known | delivery.owners
+        if not at_once or delivery is deliveries[-1]:
+            waiting += _resolve(len(steps) + 1, delivery.as_of, known if at_once else before, known)
             steps.append({"statements": waiting, "as_of": delivery.as_of.isoformat()})
             waiting = []
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     parsed_project.give(settings.home)
     built = subprocess.run(
-        [sys.executable, "-c", BUILD, "1", *MODELS],
+        [sys.executable, "-c", BUILD, *models],
         input=json.dumps(steps),
         env={
             **environment,
@@ -101,8 +111,9 @@ def rows(url: str, query: str) -> list[tuple[Any, ...]]:
         return connection.execute(query).fetchall()  # type: ignore[call-overload, no-any-return]
 
 
-def _load(batch: int, delivery: Delivery) -> list[list[Any]]:
-    latest = max((event["occurred_at"] for event in delivery.events), default=None)
+def _load(batch: int, stream: str, delivered: Sequence[dict[str, Any]]) -> list[list[Any]]:
+    said_at = STREAMS[stream][2]
+    defaults = DEFAULTS[stream]
     statements: list[list[Any]] = [
         [
             """
@@ -110,36 +121,39 @@ def _load(batch: int, delivery: Delivery) -> list[list[Any]]:
                 batch_id, source, stream, mode, feed, file, file_hash, mapping_hash, rows_read, rows_loaded,
                 rows_duplicate, rows_rejected, started_at, latest_time, delivery
             )
-            values (%s, 'web', 'web_events', 'append', 'web', %s, %s, '', 0, 0, 0, 0, now(), %s, %s)
+            values (%s, %s, %s, %s, %s, %s, %s, '', 0, 0, 0, 0, now(), %s, %s)
             """,
             batch,
+            defaults["source"],
+            stream,
+            defaults["mode"],
+            defaults["source"],
             str(batch),
             str(batch),
-            latest,
+            max((row[said_at] for row in delivered), default=None),
             batch,
         ]
     ]
-    for number, event in enumerate(delivery.events):
-        names = {"source": "web", "event_name": "page_view", "mode": "append", "line_number": number, **event}
+    for number, row in enumerate(delivered):
+        names = {**defaults, "line_number": number, **row}
         if isinstance(names.get("properties"), dict):
             names["properties"] = json.dumps(names["properties"])
         statements.append(
             [
-                f"insert into raw.web_events ({', '.join(names)}, row_key, content_hash, batch_id)"
+                f"insert into raw.{stream} ({', '.join(names)}, row_key, content_hash, batch_id)"
                 f" values ({', '.join(['%s'] * len(names))}, md5(%s)::uuid, md5(%s)::uuid, %s)",
                 *names.values(),
-                names["event_id"],
-                names["event_id"],
+                f"{batch}:{number}",
+                f"{batch}:{number}",
                 batch,
             ]
         )
     return statements
 
 
-def _move(
-    run: int, known: dict[tuple[str, str, str], str], owners: dict[tuple[str, str, str], str]
-) -> list[list[Any]]:
-    moved = {key: owner for key, owner in owners.items() if known.get(key) != owner}
+def _resolve(run: int, as_of: datetime, before: Owners, owners: Owners) -> list[list[Any]]:
+    """What identity leaves behind for a run: whose each identifier is, and which ones have moved."""
+    moved = {key: owner for key, owner in owners.items() if before.get(key) != owner}
     return [
         [
             "insert into ops.runs (run_id, as_of, config_hash, state) overriding system value"
@@ -151,36 +165,34 @@ def _move(
                 "insert into identity.identifier_changes values (%s, %s, %s, %s, 1, %s, %s)",
                 run,
                 *key,
-                known.get(key),
+                before.get(key),
                 owner,
             ]
             for key, owner in moved.items()
         ],
-    ]
-
-
-def _identifiers(known: dict[tuple[str, str, str], str]) -> list[list[Any]]:
-    statements: list[list[Any]] = []
-    for key, owner in known.items():
-        statements.append(
-            [
-                "insert into ops.runs (run_id, as_of, config_hash, state) overriding system value"
-                " values (1, now(), '', 'succeeded') on conflict do nothing"
-            ]
-        )
-        statements.append(
+        *[
             [
                 "insert into identity.customers values (%s, 'email', '', %s, 1, now(), 1)"
                 " on conflict do nothing",
                 owner,
                 owner,
             ]
-        )
-        statements.append(
+            for owner in owners.values()
+        ],
+        ["delete from identity.identifiers"],
+        *[
             [
                 "insert into identity.identifiers values (%s, %s, %s, %s, 1, now(), now(), now())",
                 *key,
                 owner,
             ]
-        )
-    return statements
+            for key, owner in owners.items()
+        ],
+        ["delete from identity.watermark"],
+        [
+            "insert into identity.watermark (run_id, as_of, max_batch_id)"
+            " select %s, %s, coalesce(max(batch_id), 0) from ops.load_batches",
+            run,
+            as_of.isoformat(),
+        ],
+    ]
