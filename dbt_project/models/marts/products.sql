@@ -1,6 +1,6 @@
 {{ config(
     materialized='incremental',
-    pre_hook="{{ forget(ref('int_changed_products'), ['source', 'product_id'], is_probed=true) }}",
+    pre_hook="{{ forget(ref('int_changed_products'), ['source', 'product_id']) }}",
 ) }}
 
 with months as (
@@ -43,12 +43,6 @@ sold as (
     select
         source,
         product_id,
-        (array_agg(product_name order by month desc, last_sold_at desc, currency) filter (
-            where product_name is not null
-        ))[1] as product_name,
-        (array_agg(category order by month desc, last_sold_at desc, currency) filter (
-            where category is not null
-        ))[1] as category,
         cast(sum(line_count) as bigint) as line_count,
         sum(quantity) as quantity,
         case when bool_and(reporting_amount is not null) then sum(reporting_amount) end as gross_revenue,
@@ -81,8 +75,18 @@ select
     sold.source,
     sold.product_id,
     sold.source || ':' || sold.product_id as product_key,
-    sold.product_name,
-    sold.category,
+    {% for column in ['product_name', 'category'] -%}
+    -- Looked up: sorting all months for the last of each product costs more.
+    (
+        select months.{{ column }} from {{ ref('int_product_months') }} as months
+        where
+            months.source = sold.source
+            and months.product_id = sold.product_id
+            and months.{{ column }} is not null
+        order by months.month desc, months.last_sold_at desc, months.currency
+        limit 1
+    ) as {{ column }},
+    {% endfor -%}
     sold.line_count,
     sold.quantity,
     coalesce(buyers.customer_count, 0) as customer_count,
