@@ -5,9 +5,8 @@
         if (
             select
                 reltuples < 0
-                or pg_stat_get_mod_since_analyze(oid)
-                + pg_stat_get_xact_tuples_inserted(oid)
-                + pg_stat_get_xact_tuples_deleted(oid) > 0.05 * reltuples
+                or pg_stat_get_xact_tuples_inserted(oid) + pg_stat_get_xact_tuples_deleted(oid)
+                > 0.05 * reltuples
             from pg_class
             where oid = '{{ this }}'::regclass
         ) then
