@@ -20,29 +20,20 @@ detractions as (
     where metric = 'nps' and score <= {{ var('nps_detractor_max') }}
 ),
 
-orders as (
-    select * from {{ ref('int_sales_converted') }}
-    where kind = 'order'
-),
-
-new_orders as (
-    select * from orders
-    where sold_at >= (select min(complained_at) from first_complaints)
-),
-
-new_returns as (
-    select * from {{ ref('int_sales_converted') }}
-    where kind = 'return' and sold_at >= (select min(complained_at) from first_complaints)
-),
-
 bought as (
     select
         customer_id,
         count(*) as order_count,
         count(reporting_amount) as converted_count,
         sum(reporting_amount) as reporting_amount
-    from orders
+    from {{ ref('int_sales_converted') }}
+    where kind = 'order'
     group by customer_id
+),
+
+sales_since as (
+    select * from {{ ref('int_sales_converted') }}
+    where sold_at >= (select min(complained_at) from first_complaints)
 ),
 
 bought_since as (
@@ -55,10 +46,11 @@ bought_since as (
         count(orders.reporting_amount) as converted_count,
         coalesce(sum(orders.reporting_amount), 0) as reporting_amount
     from first_complaints
-    inner join new_orders as orders
+    inner join sales_since as orders
         on
             first_complaints.customer_id = orders.customer_id
             and first_complaints.complained_at <= orders.sold_at
+    where orders.kind = 'order'
     group by first_complaints.kind, first_complaints.topic, first_complaints.customer_id
 ),
 
@@ -88,11 +80,12 @@ returned as (
             when bool_and(returns.reporting_amount is not null) then sum(returns.reporting_amount)
         end as returned_amount
     from first_complaints
-    inner join new_returns as returns
+    inner join sales_since as returns
         on
             first_complaints.customer_id = returns.customer_id
             and first_complaints.complained_at <= returns.sold_at
             and first_complaints.followed_until > returns.sold_at
+    where returns.kind = 'return'
     group by first_complaints.kind, first_complaints.topic, first_complaints.customer_id
 )
 
