@@ -10,6 +10,9 @@ LOCKED := $(PIP) --no-deps --require-hashes --only-binary :all:
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock"
 
+# One more than there are cores: tests wait for servers and browsers a good part of their time.
+TEST_PROCESSES := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+
 # Without its bytecode cache every Airflow command takes twice as long to start.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -33,7 +36,7 @@ down: setup ## stop them and the embedded PostgreSQL
 	@$(BIN)/rapport down
 
 test: $(VENV)/.testing ## every test but those marked long
-	@$(BIN)/python -m pytest -m "not long" --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -m "not long" --numprocesses $(TEST_PROCESSES) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-long: $(VENV)/.testing ## the tests that take minutes
 	@$(BIN)/python -m pytest -m long
