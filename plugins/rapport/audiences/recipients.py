@@ -25,6 +25,7 @@ import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import LiteralString
 
 import idna
 import psycopg
@@ -34,6 +35,17 @@ from rapport.settings import Settings
 
 SHORTEST_SECRET = 16
 KEY_LENGTH = 32  # hexadecimal digits
+
+_EVERYBODYS = """
+    select email, true as is_customer from marts.customers
+    union all
+    select email, false as is_customer from marts.consents
+"""
+
+_WITHDRAWN = """
+    select email, false as is_customer from marts.consents
+    where withdrawn_at is not null and channel = 'email'
+"""
 
 
 def normal_form(address: str) -> str:
@@ -159,7 +171,7 @@ def record_withdrawals(connection: psycopg.Connection, key: RecipientKey) -> int
     of the address they came.
     """
     with connection.transaction():
-        key_unknown_addresses(connection, key)
+        key_unknown_addresses(connection, key, _WITHDRAWN)
         return connection.execute(
             """
             with spellings as (
@@ -178,10 +190,13 @@ def record_withdrawals(connection: psycopg.Connection, key: RecipientKey) -> int
         ).rowcount
 
 
-def key_unknown_addresses(connection: psycopg.Connection, key: RecipientKey) -> None:
-    """Put the addresses of the marts that have no recipient into the temp table `unknown_addresses`.
+def key_unknown_addresses(
+    connection: psycopg.Connection, key: RecipientKey, addresses: LiteralString = _EVERYBODYS
+) -> None:
+    """Put those of the addresses that have no recipient into the temp table `unknown_addresses`.
 
-    It has email, recipient_key and is_customer, and lasts as long as the transaction.
+    `addresses` is a query of email and is_customer, all of the marts unless it is given. The table has email,
+    recipient_key and is_customer, and lasts as long as the transaction.
     """
     connection.execute("drop table if exists pg_temp.unknown_addresses")
     connection.execute(
@@ -193,11 +208,9 @@ def key_unknown_addresses(connection: psycopg.Connection, key: RecipientKey) -> 
     unknown = connection.execute(
         """
         select email, bool_or(is_customer)
-        from (
-            select email, true as is_customer from marts.customers
-            union all
-            select email, false as is_customer from marts.consents
-        ) as addresses
+        from ("""
+        + addresses
+        + """) as addresses
         where
             email is not null
             and not exists (select from activation.recipients where recipients.email = addresses.email)
