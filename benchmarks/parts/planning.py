@@ -42,7 +42,7 @@ select customer_id, reason from segments.members where segment = 'active';
 PEOPLE = """
 insert into marts.customers
 select
-    md5('c' || person),
+    'c_' || left(md5('c' || person), 20),
     case person %% 100
         when 0 then null when 1 then 'person' || person - 1 || '@mail.example'
         else 'person' || person || '@mail.example'
@@ -66,7 +66,7 @@ insert into identity.identifiers (
     kind, source, value, customer_id, first_batch_id, first_seen_at, last_seen_at, batch_first_seen_at
 )
 select
-    'email', '', prefix || person || '@mail.example', md5('c' || person), 1, '2025-01-01',
+    'email', '', prefix || person || '@mail.example', 'c_' || left(md5('c' || person), 20), 1, '2025-01-01',
     timestamptz '2025-01-01' + place * interval '1 day', '2025-01-01'
 from generate_series(1, %(people)s::bigint) as person
 cross join unnest(array['person', 'other']) with ordinality as emails (prefix, place)

@@ -52,6 +52,8 @@ placed as (
     left join {{arms}} as own on own.campaign = %(campaign)s and judged.recipient_key = own.recipient_key
     left join {{arms}} as everywhere
         on everywhere.campaign = '*' and judged.recipient_key = everywhere.recipient_key
+    -- Each place is computed once, and not wherever it is mentioned below.
+    offset 0
 ),
 
 armed as (

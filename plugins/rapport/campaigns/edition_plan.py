@@ -70,7 +70,7 @@ create temp table candidates (
 
 create temp table meant (
     customer_id text not null, entered_at timestamptz, base_at timestamptz not null, zone text not null,
-    email text, last_active_at timestamptz, reason text
+    email text, is_granted boolean not null, confirmed_at timestamptz, last_active_at timestamptz, reason text
 ) on commit drop;
 
 create temp table addressed (

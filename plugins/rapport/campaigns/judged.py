@@ -99,7 +99,7 @@ told as (
     left join had_it on addressed.customer_id = had_it.customer_id
 ),
 
-judged as materialized (
+judged as (
     select
         customer_id,
         entered_at,
@@ -121,6 +121,8 @@ judged as materialized (
             when last_active_at < %(slot_at)s - %(sunset)s::interval then 'sunset'
         end as reason
     from told
+    -- Why somebody gets nothing is found out once, and not wherever it is mentioned below.
+    offset 0
 ),
 
 {assignment}

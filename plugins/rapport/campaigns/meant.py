@@ -1,4 +1,4 @@
-"""For whom of its candidates an edition is meant, and why not for the others."""
+"""For whom of its candidates an edition is meant, why not for the others, and whose address has consent."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,16 @@ from rapport.campaigns.matching import reason_not_meant
 if TYPE_CHECKING:
     from rapport.campaigns.edition_plan import EditionPlan
 
+# Joined by address and topic wherever it is asked: a few candidates look theirs up, a million are hashed.
+CONSENT = """
+    {email} = consents.email
+    and consents.channel = 'email'
+    and consents.topic = %(topic)s
+    and consents.is_granted
+    and (not %(double_opt_in)s or consents.confirmed_at is not null)
+    and (consents.expires_at is null or consents.expires_at > %(slot_at)s)
+"""
+
 _MEANT = """
 insert into meant
 select
@@ -20,11 +30,13 @@ select
     subject.base_at,
     {zone},
     customers.email,
-    {last_active_at},
+    consents.email is not null,
+    consents.confirmed_at,
+    greatest({last_active_at}, consents.granted_at),
     case when subject.is_late then 'too_late' else {not_meant} end
 from (select *, {since} as since, %(edition)s::text as edition_id from candidates) as subject
 left join {customers} as customers on subject.customer_id = customers.customer_id
-"""
+left join {consents} as consents on """ + CONSENT.replace("{email}", "customers.email")
 
 
 def fill(connection: psycopg.Connection, edition: "EditionPlan", parameters: dict[str, Any]) -> None:
