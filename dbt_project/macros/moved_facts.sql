@@ -1,4 +1,8 @@
 {% macro moved_facts(facts, key, identifiers) -%}
+    -- What a run that was broken off has moved is where it belongs, and what is built on it may not be.
+    select {{ key | join(', ') }} from {{ facts }}
+    where {{ written_since() }}
+    union
     select {{ key | join(', ') }} from {{ facts }}
     where customer_id = any(array(
         select distinct old_customer_id from {{ ref('stg_identifier_changes') }}

@@ -19,8 +19,20 @@ from rapport.settings import PROJECT, Settings
 # What a row of a stream is where it does not say otherwise.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "web_events": {"source": "web", "event_name": "page_view", "mode": "append"},
+    "orders": {"source": "shop", "mode": "upsert"},
     "order_lines": {"source": "shop", "unit_price": 1, "mode": "upsert"},
+    "refunds": {"source": "shop", "mode": "upsert"},
+    "ticket_versions": {"source": "desk", "mode": "upsert"},
 }
+
+# What dbt makes of the team's file, which here is left out where deliveries bring rates.
+RATES = """
+create schema if not exists intermediate;
+create table if not exists intermediate.exchange_rates (
+    rate_date date, from_currency text, to_currency text, rate numeric
+);
+truncate intermediate.exchange_rates
+"""
 
 BUILD = """
 import json, sys
@@ -42,8 +54,10 @@ for number, step in enumerate(json.load(sys.stdin), start=1):
         batch = connection.execute("select coalesce(max(batch_id), 0) from ops.load_batches").fetchone()[0]
     as_of = datetime.fromisoformat(step["as_of"])
     run = Run(number, as_of, batch, "", False, "running", None, as_of, None, since)
-    since = Since(number, as_of, batch)
-    arguments = ["--quiet", "build", "--exclude-resource-type", "unit_test", "--select", *sys.argv[1:]]
+    if not step["is_broken_off"]:
+        since = Since(number, as_of, batch)
+    selected = [*sys.argv[1:], *(["--exclude", *step["left_out"]] if step["left_out"] else [])]
+    arguments = ["--quiet", "build", "--exclude-resource-type", "unit_test", "--select", *selected]
     with dbt.environment(settings.warehouse_url):
         built = dbtRunner(project).invoke([*arguments, *dbt.run_arguments(settings, run)])
     if not built.success:
@@ -55,12 +69,17 @@ for number, step in enumerate(json.load(sys.stdin), start=1):
 class Delivery:
     """Rows that arrive together, with whom their identifiers belong to from then on.
 
-    `rows` holds dicts of the columns of raw's tables by stream, `owners` (kind, source, value) → customer_id.
+    `rows` holds dicts of the columns of raw's tables by stream, `owners` (kind, source, value) → customer_id,
+    `rates` all that are known by then: day, from and to which currency, rate. Its run is broken off before
+    the models of `unfinished` are built, and the next one begins where it did. `statements` come last.
     """
 
     as_of: datetime
     rows: Mapping[str, Sequence[dict[str, Any]]] = field(default_factory=dict)
     owners: Owners = field(default_factory=dict)
+    rates: Sequence[tuple[str, str, str, str]] = ()
+    unfinished: Sequence[str] = ()
+    statements: Sequence[str] = ()
 
 
 def build(
@@ -75,16 +94,29 @@ def build(
     known: Owners = {}
     steps: list[dict[str, Any]] = []
     waiting: list[list[Any]] = []
+    at_last: list[list[Any]] = []
     batches = count(1)
+    left_out = ["exchange_rates"] if any(delivery.rates for delivery in deliveries) else []
     for delivery in deliveries:
         for stream, delivered in delivery.rows.items():
             waiting += _load(next(batches), stream, delivered)
+        if delivery.rates:
+            waiting += _rate(delivery.rates)
+        at_last += [[statement] for statement in delivery.statements]
         before = known
         known = known | delivery.owners
         if not at_once or delivery is deliveries[-1]:
             waiting += _resolve(len(steps) + 1, delivery.as_of, known if at_once else before, known)
-            steps.append({"statements": waiting, "as_of": delivery.as_of.isoformat()})
-            waiting = []
+            waiting += at_last
+            steps.append(
+                {
+                    "statements": waiting,
+                    "as_of": delivery.as_of.isoformat(),
+                    "left_out": [*left_out, *delivery.unfinished],
+                    "is_broken_off": bool(delivery.unfinished),
+                }
+            )
+            waiting, at_last = [], []
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     parsed_project.give(settings.home)
     built = subprocess.run(
@@ -149,6 +181,13 @@ def _load(batch: int, stream: str, delivered: Sequence[dict[str, Any]]) -> list[
             ]
         )
     return statements
+
+
+def _rate(rates: Sequence[tuple[str, str, str, str]]) -> list[list[Any]]:
+    return [
+        [RATES],
+        *[["insert into intermediate.exchange_rates values (%s, %s, %s, %s)", *rate] for rate in rates],
+    ]
 
 
 def _resolve(run: int, as_of: datetime, before: Owners, owners: Owners) -> list[list[Any]]:

@@ -24,18 +24,6 @@ changed as (
         ordered_at,
         true as is_added
     from lines
-    {% if var('since_run_id') is not none -%}
-    -- What a run that was broken off has counted is not added to once more.
-    union all
-    select
-        customer_id,
-        source,
-        nullif(product_key, '') as product_id,
-        null as ordered_at,
-        false as is_added
-    from {{ previous('int_customer_products') }}
-    where {{ written_since() }}
-    {%- endif %}
 ),
 
 products as (

@@ -18,8 +18,10 @@ changed_events as (
     select * from {{ ref('stg_changed_message_events') }}
 ),
 
+-- What a run that was broken off has told is told once more, to whom it did not reach.
 told as (
     select * from {{ previous('int_edition_days') }}
+    where run_id <= {{ var('since_run_id') }}
 ),
 
 -- Nothing tells when a message changes its state, but only these can have: those with something under way.
