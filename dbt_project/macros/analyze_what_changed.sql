@@ -5,8 +5,9 @@
         if (
             select
                 reltuples < 0
-                or pg_stat_get_xact_tuples_inserted(oid) + pg_stat_get_xact_tuples_deleted(oid)
-                > 0.05 * reltuples
+                -- A row that is told again is taken away and inserted.
+                or greatest(pg_stat_get_xact_tuples_inserted(oid), pg_stat_get_xact_tuples_deleted(oid))
+                > 0.1 * reltuples
             from pg_class
             where oid = '{{ this }}'::regclass
         ) then

@@ -8,7 +8,7 @@
     indexes=[
         {'columns': ['touch_id'], 'unique': true},
         {'columns': ['record_id', 'kind', 'source'], 'unique': true},
-        {'columns': ['customer_id', 'happened_at']},
+        {'columns': ['customer_id', 'happened_at', 'kind']},
         {'columns': ['run_id']},
     ],
 ) }}

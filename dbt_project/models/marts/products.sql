@@ -35,7 +35,12 @@ returns as (
         on returns.source = changed.source and returns.product_id = changed.product_id
     {%- endif %}
     left join {{ ref('int_orders_summed') }} as orders
-        on returns.source = orders.source and returns.tied_order_id = orders.order_id
+        on
+            returns.source = orders.source
+            -- Nobody is looked up where no rate is asked for.
+            and case
+                when returns.currency <> '{{ var("reporting_currency") }}' then returns.tied_order_id
+            end = orders.order_id
     where returns.has_goods and returns.is_counted and returns.product_id is not null
 ),
 
@@ -47,7 +52,9 @@ sold as (
         sum(quantity) as quantity,
         case when bool_and(reporting_amount is not null) then sum(reporting_amount) end as gross_revenue,
         min(first_sold_at) as first_sold_at,
-        max(last_sold_at) as last_sold_at
+        max(last_sold_at) as last_sold_at,
+        max(month) filter (where product_name is not null) as last_product_name_month,
+        max(month) filter (where category is not null) as last_category_month
     from months
     group by source, product_id
 ),
@@ -82,8 +89,9 @@ select
         where
             months.source = sold.source
             and months.product_id = sold.product_id
+            and months.month = sold.last_{{ column }}_month
             and months.{{ column }} is not null
-        order by months.month desc, months.last_sold_at desc, months.currency
+        order by months.last_sold_at desc, months.currency
         limit 1
     ) as {{ column }},
     {% endfor -%}

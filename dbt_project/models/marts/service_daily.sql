@@ -22,46 +22,40 @@ with since as (
     select * from {{ ref('int_changed_service_since') }}
 ),
 
-service_days as (
-    select
-        service_days.*,
-        since.first_day
-    from {{ ref('int_service_days') }} as service_days
-    cross join since
-    where service_days.service_date <= {{ last_day }}
-),
-
 -- What was waiting in each group on the eve of the first day that is told; nothing happened then that counts.
 changes as (
     select
-        source,
-        channel,
-        category,
-        team,
+        service_days.source,
+        service_days.channel,
+        service_days.category,
+        service_days.team,
         {% for column in stocks + of_the_day -%}
-        {{ column }},
+        service_days.{{ column }},
         {% endfor -%}
-        first_day,
-        service_date
-    from service_days
-    where service_date >= first_day
+        since.first_day,
+        service_days.service_date
+    from {{ ref('int_service_days') }} as service_days
+    inner join since on service_days.service_date >= since.first_day
+    where service_days.service_date <= {{ last_day }}
     union all
     select
-        source,
-        channel,
-        category,
-        team,
+        service_days.source,
+        service_days.channel,
+        service_days.category,
+        service_days.team,
         {% for stock in stocks -%}
-        sum({{ stock }}) as {{ stock }},
+        sum(service_days.{{ stock }}) as {{ stock }},
         {% endfor -%}
         {% for column in of_the_day -%}
         null as {{ column }},
         {% endfor -%}
-        first_day,
-        first_day - 1 as service_date
-    from service_days
-    where service_date < first_day
-    group by source, channel, category, team, first_day
+        since.first_day,
+        since.first_day - 1 as service_date
+    from {{ ref('int_service_days') }} as service_days
+    inner join since on service_days.service_date < since.first_day
+    where service_days.service_date <= {{ last_day }}
+    group by
+        service_days.source, service_days.channel, service_days.category, service_days.team, since.first_day
 ),
 
 running as (

@@ -2,10 +2,6 @@ with months as (
     select * from {{ ref('int_changed_product_months') }}
 ),
 
-purchases as (
-    select * from {{ ref('int_changed_customer_products') }}
-),
-
 removed as (
     select * from {{ ref('stg_removed_keys') }}
     where kind = 'return'
@@ -39,11 +35,6 @@ changed as (
         source,
         product_id
     from months
-    union
-    select
-        source,
-        product_id
-    from purchases
     union
     select
         key ->> 0 as source,

@@ -100,3 +100,5 @@ select
     *,
     {{ run_id() }} as run_id
 from orders
+-- The orders of a time lie together, as if built day by day.
+order by ordered_at

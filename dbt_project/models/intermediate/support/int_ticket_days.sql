@@ -164,3 +164,5 @@ inner join changed
 {% endif -%}
 left join first_contacts
     on summed.source = first_contacts.source and summed.ticket_id = first_contacts.ticket_id
+-- The days that are read together lie together, as if built day by day.
+order by summed.service_date

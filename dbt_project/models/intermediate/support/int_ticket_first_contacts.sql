@@ -1,21 +1,25 @@
 {{ config(
     materialized='incremental',
-    pre_hook="{{ forget(ref('int_changed_ticket_owners'), ['customer_id']) }}",
+    pre_hook="{{ forget(
+        ref('int_changed_ticket_owners'), ['customer_id'], from_time={'opened_at': 'told_from'}
+    ) }}",
     indexes=[
         {'columns': ['source', 'ticket_id'], 'unique': true},
-        {'columns': ['customer_id']},
+        {'columns': ['customer_id', 'opened_at']},
         {'columns': ['run_id']},
     ],
 ) }}
 
-{%- set theirs = 'customer_id is not null' -%}
-{%- if is_incremental() -%}
-{%- set theirs = among(['customer_id'], ref('int_changed_ticket_owners')) -%}
-{%- endif %}
-
 with tickets as (
-    select * from {{ ref('int_tickets_enriched') }}
-    where {{ theirs }}
+    select tickets.* from {{ ref('int_tickets_enriched') }} as tickets
+    {% if is_incremental() -%}
+    inner join {{ ref('int_changed_ticket_owners') }} as changed
+        on
+            tickets.customer_id = changed.customer_id
+            and coalesce(tickets.opened_at, 'infinity') >= changed.told_from
+    {%- else -%}
+    where tickets.customer_id is not null
+    {%- endif %}
 ),
 
 -- Tickets that were opened at the same moment are one contact.
@@ -35,6 +39,7 @@ judged as (
         source,
         ticket_id,
         customer_id,
+        coalesce(opened_at, 'infinity') as opened_at,
         next_opened_at,
         resolved_at + interval '{{ 24 * var("first_contact_days") }} hours' as decided_at,
         case

@@ -3,7 +3,7 @@
     pre_hook="{{ forget(ref('int_changed_tickets'), ['source', 'ticket_id'], owner='customer_id') }}",
     indexes=[
         {'columns': ['ticket_id', 'source'], 'unique': true},
-        {'columns': ['customer_id']},
+        {'columns': ['customer_id', "coalesce(opened_at, 'infinity')"]},
         {'columns': ['coalesce(opened_at, updated_at)']},
         {'columns': ['run_id']},
     ],
@@ -145,3 +145,5 @@ left join lateral (
     order by targets.position
     limit 1
 ) as target on true
+-- The tickets of a time lie together, as if built day by day.
+order by timed.opened_at
