@@ -1,12 +1,14 @@
 """Builds the view as dags/build_customer_view.py does, up to the marts; each line: AS_OF [BATCH_TO_REPEAT].
 
-Says `built` after each line of the input. One view alone may be asked for in the arguments instead.
+Says `built` after each line of the input, or `broken off` where the run failed. One view alone may be asked
+for in the arguments instead.
 """
 
 import sys
 from datetime import datetime
 
 from rapport import ledger, steps, warehouse
+from rapport.errors import RapportError
 from rapport.settings import Settings
 
 
@@ -25,5 +27,10 @@ if sys.argv[1:]:
     build(*sys.argv[1:])
 else:
     for line in sys.stdin:
-        build(*line.split())
-        print("built", flush=True)
+        try:
+            build(*line.split())
+        except RapportError as error:
+            print(error)
+            print("broken off", flush=True)
+        else:
+            print("built", flush=True)

@@ -15,6 +15,7 @@ from typing import Self
 import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
+from psycopg.sql import SQL, Identifier
 
 import parsed_project
 from rapport import ledger, warehouse
@@ -117,21 +118,44 @@ class Building:
 
     def build(self, as_of: datetime, *, repeated_batch: int | None = None) -> Run:
         """Build a view. With `repeated_batch` as a run that repeats one which saw no more than that batch."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        print(as_of.isoformat(), repeated_batch or "", file=self.process.stdin, flush=True)
-        said = []
-        for line in self.process.stdout:
-            if line == "built\n":
-                break
-            said.append(line)
-        else:
-            raise AssertionError("".join(said))
+        said = self._ask(as_of.isoformat(), repeated_batch or "")
+        assert said[-1] == "built\n", "".join(said)
         parsed_project.keep(self.home)
         with warehouse.connect(self.url) as connection:
             newest = ledger.newest_run(connection)
         assert newest is not None
         return newest
+
+    def break_off(self, as_of: datetime, table: str) -> None:
+        """Begin a run that fails where it comes to write a table which earlier runs have made."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(
+                """
+                create function public.refuse() returns trigger language plpgsql as
+                $$ begin raise exception 'refused by a test'; end $$
+                """
+            )
+            connection.execute(
+                SQL("create trigger refuse before insert on {} execute function public.refuse()").format(
+                    Identifier(*table.split("."))
+                )
+            )
+            said = self._ask(as_of.isoformat())
+            assert said[-1] == "broken off\n", "".join(said)
+            assert any("refused by a test" in line for line in said), "".join(said)
+            connection.execute("drop function public.refuse cascade")
+
+    def _ask(self, *words: object) -> list[str]:
+        """The lines of the process's answer."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(*words, file=self.process.stdin, flush=True)
+        said = []
+        for line in self.process.stdout:
+            said.append(line)
+            if line in ("built\n", "broken off\n"):
+                break
+        return said
 
 
 def build(settings: Settings, as_of: datetime) -> Run:
