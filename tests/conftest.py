@@ -1,6 +1,8 @@
 """A real PostgreSQL for the tests: a server a session, a migrated template, a clone of it for each test."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -20,6 +22,9 @@ from rapport.settings import Settings
 for name in [name for name in os.environ if name.startswith(("RAPPORT_", "AIRFLOW_", "DBT_", "PG"))]:
     del os.environ[name]
 
+
+MEMORY = Path("/dev/shm")
+ROOM_IN_MEMORY = 8 * 2**30  # bytes; the servers of a test run need a third of it
 
 # What takes longest begins first, so that the processes of a test run end together.
 LONGEST = ("e2e", "dbt", "real_shop", "web")
@@ -58,16 +63,25 @@ def _parsed_project(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """The session's server. Its commits need not survive a power cut."""
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), POSTGRES_BIN).start()
-    try:
-        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-            connection.execute("alter system set fsync = off")
-            connection.execute("select pg_reload_conf()")
-        yield server
-    finally:
-        server.stop()
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """The session's server. Its commits need not survive a power cut.
+
+    Its files are in memory where there is room: the thousand files of each test's database take a disk ten
+    times as long.
+    """
+    with tempfile.TemporaryDirectory(prefix="rapport-tests-", dir=_memory()) as folder:
+        server = EmbeddedPostgres(Path(folder), POSTGRES_BIN).start()
+        try:
+            with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+                connection.execute("alter system set fsync = off")
+                connection.execute("select pg_reload_conf()")
+            yield server
+        finally:
+            server.stop()
+
+
+def _memory() -> Path | None:
+    return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM_IN_MEMORY else None
 
 
 @pytest.fixture(scope="session")
