@@ -38,10 +38,16 @@ CAP_OF_ONE = Delivery(caps={"marketing": FrequencyCap(messages=1, per=7 * DAY)})
 
 
 def claim_all(
-    connection: psycopg.Connection, shop: SmallShop, campaign: Campaign, delivery: Delivery
+    connection: psycopg.Connection,
+    shop: SmallShop,
+    campaign: Campaign,
+    delivery: Delivery,
+    *,
+    edition: str | None = None,
+    moment: datetime = MONDAY,
 ) -> Claimed:
-    """Claim what of the campaign's Monday edition is planned, for one attempt."""
-    edition = f"{campaign.name}/2026-06-29T09:00:00Z"
+    """Claim what of an edition, the campaign's Monday one unless told, is planned, for one attempt."""
+    edition = edition or f"{campaign.name}/2026-06-29T09:00:00Z"
     planned = shop.execute(
         """
         select message_id, recipient_key from activation.messages
@@ -54,7 +60,7 @@ def claim_all(
     claiming = Claiming(
         edition, None, campaign, delivery, "local", sender=1, columns=customer_columns(connection)
     )
-    return claim(connection, claiming, candidates, moment=MONDAY)
+    return claim(connection, claiming, candidates, moment=moment)
 
 
 def of_campaign(shop: SmallShop, campaign: str) -> dict[str, tuple[str, str | None]]:
@@ -261,6 +267,33 @@ def test_a_person_merged_between_plan_and_send_gets_no_second_welcome(
     shop.merge("anna", "anne", run)
     send_due(shop.url, shop.settings, now=MONDAY + 2 * DAY)
     assert shop.messages()["anne"] == (("skipped", reason) if reason else ("accepted", None))
+
+
+def test_of_a_merged_person_two_senders_claim_one_mail(shop: SmallShop) -> None:
+    """Anna's welcome did not leave in time, Anne's is due; then they turn out to be one."""
+    shop.write("campaigns/weekly.yml", WELCOME)
+    for name, entered_at in (("anna", MONDAY), ("anne", MONDAY + DAY)):
+        shop.add(name, segments=("new_customers",), entered_at=entered_at)
+        run = shop.run(entered_at)
+        shop.plan(run=run)
+    shop.execute("update activation.editions set state = 'sending'")
+    shop.leave("anna", "new_customers")
+    shop.merge("anna", "anne", run)
+    (campaign,) = read_campaigns(shop.settings).good
+    of_anna, of_anne = sorted(shop.editions())
+
+    def claimed(connection: psycopg.Connection, edition: str) -> int:
+        outcome = claim_all(connection, shop, campaign, Delivery(), edition=edition, moment=MONDAY + DAY)
+        return len(outcome.message_ids)
+
+    with psycopg.connect(shop.url) as first, psycopg.connect(shop.url, autocommit=True) as second:
+        assert claimed(second, of_anne) == 0
+        assert shop.messages()["anne"] == ("planned", None)
+        assert claimed(first, of_anna) == 1
+        assert claimed(second, of_anne) == 0
+        first.commit()
+        assert claimed(second, of_anne) == 0
+    assert shop.messages() == {"anna": ("sending", None), "anne": ("skipped", "merged")}
 
 
 def test_one_who_does_not_render_is_skipped_and_the_others_get_it(shop: SmallShop) -> None:

@@ -55,8 +55,11 @@ ids_of_people as (
 
 doubled as (
     -- Who was merged since the plan gets no mail that they got under another id; of two that are planned for
-    -- them in this edition the first goes.
-    select distinct ids_of_people.message_id
+    -- them in this edition the first goes. While one of an edition before is due, this one waits: a sender
+    -- that claims that one in this instant cannot be seen.
+    select
+        ids_of_people.message_id,
+        bool_or(others.state <> 'planned' or others.edition_id = %(edition)s) as is_decided
     from ids_of_people
     inner join activation.messages as others
         on
@@ -77,7 +80,14 @@ doubled as (
                 and others.edition_id = %(edition)s
                 and others.message_id < ids_of_people.message_id
             )
+            or (
+                others.state = 'planned'
+                and others.edition_id <> %(edition)s
+                and of_others.state in ('approved', 'sending')
+                and (others.due_at, others.message_id) < (ids_of_people.due_at, ids_of_people.message_id)
+            )
         )
+    group by ids_of_people.message_id
 ),
 
 not_meant as ({not_meant}),
@@ -112,7 +122,7 @@ judged as (
                 and not coalesce(consents.confirmed_at > suppressed.suppressed_at, false)
                 then 'suppressed'
             when not_meant.reason is not null then not_meant.reason
-            when batch.message_id in (select message_id from doubled) then 'merged'
+            when doubled.is_decided then 'merged'
             when (
                 select count(*)
                 from activation.messages as others
@@ -126,6 +136,7 @@ judged as (
                     and of_others.cap = %(cap)s
             ) >= %(cap_messages)s then 'frequency_cap'
         end as reason,
+        coalesce(not doubled.is_decided, false) as is_undecided,
         greatest(
             out_of_hours.allowed_at,
             case when in_service_hold.message_id is not null then %(moment)s + %(looked_at_again)s end
@@ -136,6 +147,7 @@ judged as (
         on recipients.email = consents.email and consents.channel = 'email' and consents.topic = %(topic)s
     left join suppressed using (recipient_key)
     left join not_meant using (message_id)
+    left join doubled using (message_id)
     left join out_of_hours using (message_id)
     left join in_service_hold using (message_id)
 ),
@@ -143,7 +155,7 @@ judged as (
 chosen as (
     select judged.message_id, judged.attempt_id
     from judged
-    where judged.reason is null and judged.later is null
+    where judged.reason is null and judged.later is null and not judged.is_undecided
     order by judged.due_at, judged.message_id
     limit {limit}
 ),
