@@ -219,7 +219,7 @@ def build(url: str, settings: Settings) -> SmallShop:
     shop.write("sender.yml", SENDER)
     shop.write("templates/letter.mjml", TEMPLATE)
     secret = shop.settings.home / "secrets" / "recipient_key"
-    secret.parent.mkdir(parents=True)
+    secret.parent.mkdir(parents=True, exist_ok=True)
     secret.write_text(RECIPIENT_KEY)
     return shop
 
