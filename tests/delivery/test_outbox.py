@@ -19,11 +19,14 @@ import psycopg
 import pytest
 
 from campaigns.small_shop import DAY, MONDAY, WEEKLY, WELCOME, SmallShop
+from campaigns.test_arms import crowd
 from rapport import steps, warehouse
+from rapport.audiences.recipients import RecipientKey
 from rapport.campaigns.campaign import Campaign
 from rapport.campaigns.conditions import customer_columns
 from rapport.campaigns.configuration import read_campaigns
-from rapport.delivery import outbox
+from rapport.delivery import attempts, outbox
+from rapport.delivery.chunks import Worker
 from rapport.delivery.claim import Candidate, Claimed, attempt_ids, claim
 from rapport.delivery.claim_statement import Claiming
 from rapport.delivery.configuration import Delivery, FrequencyCap
@@ -505,6 +508,46 @@ def test_an_edition_held_while_it_is_being_sent_is_claimed_no_further(shop: Smal
     assert shop.messages() == {"anna": ("planned", None)}
 
 
+def test_an_attempts_end_reads_no_messages_but_its_own(shop: SmallShop) -> None:
+    """Whatever the server believes to know: when it last looked, nobody had an attempt."""
+    crowd(shop, 1_000)
+    shop.plan()
+    shop.execute("analyze activation.messages")
+    with psycopg.connect(shop.url) as connection:
+        connection.execute(
+            """
+            insert into activation.attempts (attempt_id, edition_id, transport, messages, claimed_at)
+            overriding system value
+            select attempt_id, edition_id, 'sendgrid', 500, now()
+            from activation.editions
+            cross join (values (1), (2)) as attempts (attempt_id);
+
+            update activation.messages
+            set
+                state = 'sending',
+                claimed_at = now(),
+                attempt_id = case when customer_id <= 'p0010' then 1 else 2 end
+            where state = 'planned'
+            """
+        )
+        before = rows_read(connection)
+        attempts.end(connection, [attempts.Ended(1, "accepted", status=202)])
+        assert rows_read(connection) - before < 50
+    assert list(shop.messages().values()).count(("accepted", None)) == 10
+
+
+def rows_read(connection: psycopg.Connection) -> int:
+    """Of activation.messages, by this transaction."""
+    row = connection.execute(
+        """
+        select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables
+        where schemaname = 'activation' and relname = 'messages'
+        """
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 @pytest.mark.parametrize("campaign", ["weekly", None])
 def test_a_pause_stops_the_next_claim(shop: SmallShop, campaign: str | None) -> None:
     shop.add("anna")
@@ -542,6 +585,22 @@ def test_what_is_not_of_today_goes_to_the_local_mailbox_whatever_is_configured(s
     shop.plan()
     assert send_due(shop.url, settings, now=MONDAY).accepted == 1
     assert len(shop.mails()) == 1
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 7])
+def test_each_recipient_is_in_the_share_of_one_process(processes: int) -> None:
+    key = RecipientKey(b"0123456789abcdef", "a test")
+    shares = [Worker(number, processes).keys(key.key_id) for number in range(processes)]
+    counts = [0] * processes
+    for number in range(1_000):
+        recipient = key.key_of(f"person{number}@mail.example")
+        (owner,) = [
+            place
+            for place, (first, end) in enumerate(shares)
+            if (first is None or first <= recipient) and (end is None or recipient < end)
+        ]
+        counts[owner] += 1
+    assert min(counts) > 1_000 / processes * 0.7
 
 
 def test_two_senders_at_once_share_the_work(shop: SmallShop) -> None:

@@ -205,6 +205,8 @@ set
 from ended, activation.editions
 where
     messages.attempt_id = ended.attempt_id
+    -- Said twice: where the server does not know yet how many have an attempt, it would read all who have.
+    and messages.attempt_id = any(%(attempts)s)
     and messages.edition_id = editions.edition_id
     and messages.state in ('sending', 'uncertain', 'unknown')
 """

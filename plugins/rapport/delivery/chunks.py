@@ -28,11 +28,16 @@ class Worker:
     number: int = 0
     of: int = 1
 
+    def keys(self, key_id: str) -> tuple[str | None, str | None]:
+        """From which recipient key on, and up to which: they are evenly spread behind the id of their key."""
+        ends = [f"{key_id}_{2**32 * place // self.of:08x}" for place in (self.number, self.number + 1)]
+        return ends[0] if self.number else None, ends[1] if self.number + 1 < self.of else None
+
 
 def due_messages(
     connection: psycopg.Connection,
     edition_id: str,
-    worker: Worker,
+    keys: tuple[str | None, str | None],
     size: int,
     moment: Callable[[], datetime],
     domains: Sequence[str] = (),
@@ -40,21 +45,26 @@ def due_messages(
     """Chunks of planned messages that are due, earliest first; what is not claimed does not come again.
 
     Args:
+        keys: from which recipient key on, and up to which (`Worker.keys`).
         domains: who has an address elsewhere waits; none: nobody does.
     """
     after: tuple[datetime | None, str] = (datetime.min.replace(tzinfo=moment().tzinfo), "")
+    first, end = keys
+    # In the index, where an `or` would not be.
+    share = "and messages.recipient_key >= %(first)s" if first else ""
+    share += " and messages.recipient_key < %(end)s" if end else ""
     cursor = connection.cursor(row_factory=args_row(Recipient))
     while True:
         rows = cursor.execute(
-            f"{RECIPIENTS} {_DUE}",
+            f"{RECIPIENTS} {_DUE.format(share=share)}",
             {
                 "edition": edition_id,
                 "moment": moment(),
                 "due_at": after[0],
                 "key": after[1],
                 "size": size,
-                "of": worker.of,
-                "number": worker.number,
+                "first": first,
+                "end": end,
                 "domains": [domain.lower() for domain in domains],
             },
         ).fetchall()
@@ -72,7 +82,7 @@ where
     and messages.state = 'planned'
     and messages.due_at <= %(moment)s
     and (messages.due_at, messages.recipient_key) > (%(due_at)s, %(key)s)
-    and (%(of)s = 1 or abs(hashtext(messages.recipient_key)::bigint) %% %(of)s = %(number)s)
+    {share}
     and (
         cardinality(%(domains)s::text[]) = 0
         or split_part(lower(recipients.email), '@', 2) = any(%(domains)s::text[])

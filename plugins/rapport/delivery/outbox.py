@@ -173,9 +173,8 @@ class _Sender:
         if not self._transport.is_idempotent:
             size = max(1, min(size, int(self._delivery.per_second)))
         domains = [] if self._transport.is_idempotent else self._delivery.allow_recipients
-        for due in due_messages(
-            self._connection, edition.edition_id, self._worker, size, self.moment, domains
-        ):
+        keys = self._worker.keys(self._key.key_id)
+        for due in due_messages(self._connection, edition.edition_id, keys, size, self.moment, domains):
             self.look_around()
             if self._is_tripped(edition.campaign.name):
                 self.counts.held.append(edition.edition_id)

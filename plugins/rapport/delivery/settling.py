@@ -102,8 +102,7 @@ def give_up_waiting(connection: psycopg.Connection) -> int:
 
             unknown as (
                 update activation.messages set state = 'unknown'
-                from given_up
-                where messages.attempt_id = given_up.attempt_id and messages.state = 'uncertain'
+                where attempt_id = any(array(select attempt_id from given_up)) and state = 'uncertain'
                 returning message_id
             )
 
