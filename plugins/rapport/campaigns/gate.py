@@ -202,26 +202,43 @@ def _sample(connection: psycopg.Connection, edition: EditionPlan) -> list[UUID]:
     rows = connection.execute(
         sql.SQL(
             """
-            with unusual as (
+            with mails as materialized (
                 select
                     plan.message_id,
-                    row_number() over (
-                        partition by plan.variant order by length(concat({names})) desc, plan.message_id
-                    ) as longest,
-                    row_number() over (
-                        partition by plan.variant order by num_nulls({names}) desc, plan.message_id
-                    ) as emptiest
+                    plan.variant,
+                    length(concat({names})) as length,
+                    num_nulls({names}) as nulls
                 from plan
                 inner join {customers} as customers using (customer_id)
                 where plan.state = 'planned'
             ),
 
-            ranked as (
-                select message_id, least(longest, emptiest) > %(extremes)s as is_usual from unusual
+            unusual as (
+                select picked.message_id
+                from (select distinct variant from mails) as variants
+                cross join lateral (
+                    (
+                        select message_id from mails
+                        where mails.variant is not distinct from variants.variant
+                        order by length desc, message_id
+                        limit %(extremes)s
+                    )
+                    union
+                    (
+                        select message_id from mails
+                        where mails.variant is not distinct from variants.variant
+                        order by nulls desc, message_id
+                        limit %(extremes)s
+                    )
+                ) as picked
             )
 
             -- Of each edition others: in the order of the ids it would always be the same people.
-            select message_id from ranked order by is_usual, md5(message_id::text) limit %(sample)s
+            select mails.message_id
+            from mails
+            left join unusual using (message_id)
+            order by unusual.message_id is null, hashtext(mails.message_id::text), mails.message_id
+            limit %(sample)s
             """
         ).format(names=sql.SQL(", ").join(names), **edition.tables.named()),
         {"extremes": EXTREMES, "sample": SAMPLE},
