@@ -159,12 +159,14 @@ class Shop:
                 insert into activation.messages (
                     message_id, edition_id, campaign, customer_id, recipient_key, state, due_at, expires_at
                 )
+                -- With the ids that planning gives, and in its order.
                 select
-                    gen_random_uuid(), %(edition)s, %(campaign)s, customer_id, recipient_key, 'planned',
+                    (left(md5(%(edition)s), 12) || left(split_part(recipient_key, '_', 2), 20))::uuid,
+                    %(edition)s, %(campaign)s, customer_id, recipient_key, 'planned',
                     now(), now() + interval '2 days'
                 from marts.customers
                 inner join activation.recipients using (email)
-                order by customer_id
+                order by recipient_key
                 limit %(people)s
                 """,
                 {"edition": edition, "campaign": CAMPAIGN, "people": people},
