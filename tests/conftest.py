@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from xdist.remote import Producer
@@ -22,6 +23,10 @@ from rapport.settings import Settings
 for name in [name for name in os.environ if name.startswith(("RAPPORT_", "AIRFLOW_", "DBT_", "PG"))]:
     del os.environ[name]
 
+
+# Every run tries the same examples, however long one takes on a busy machine.
+hypothesis.settings.register_profile("rapport", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("rapport")
 
 MEMORY = Path("/dev/shm")
 ROOM_IN_MEMORY = 8 * 2**30  # bytes; the servers of a test run need a third of it

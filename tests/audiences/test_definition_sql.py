@@ -188,7 +188,7 @@ def test_the_count_equals_what_is_built_for_every_operator(
     assert len({*counted.values()}) == len(hand_made_shop.PEOPLE) + 1  # none to all of them
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=groups())
 def test_count_members_and_model_agree(
     connection: psycopg.Connection, catalogue: Catalogue, content: dict[str, Any]

@@ -122,7 +122,7 @@ def test_around_each_change_of_the_clocks_of_each_zone_no_earlier_moment_was_all
     assert sum(compared) > 0.9 * len(compared) > 50
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_any_window_in_any_zone_at_any_time(session_warehouse: str, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(available_timezones())))

@@ -118,7 +118,6 @@ CHANGES = {zone: clock_changes(zone) for zone in ZONES}
 )
 @settings(
     max_examples=15,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_business_minutes_equal_a_count_of_the_wall_clocks_minutes(

@@ -228,9 +228,6 @@ def in_any_order(live: LiveShop, monkeypatch: pytest.MonkeyPatch, examples: int,
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
-            deadline=None,
-            derandomize=True,
-            database=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -349,7 +349,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(EVENTS, st.randoms(use_true_random=False))
 def test_order_copies_and_cuts_do_not_matter(
     outbox: Outbox, chosen: list[tuple[str, str | None, int, str]], shuffle: random.Random

@@ -111,7 +111,7 @@ def shared(mails: list[Mail]) -> list[list[Mail]]:
     people=st.lists(PEOPLE, min_size=1, max_size=5),
     seed=st.integers(0, 9),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @example(
     blocks=BLOCKS,
     people=[

@@ -190,9 +190,6 @@ def begin(observations_url: str) -> Callable[[], None]:
 
 
 EXAMPLES = settings(
-    deadline=None,
-    derandomize=True,
-    database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

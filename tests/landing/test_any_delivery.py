@@ -21,8 +21,6 @@ NAMES = st.sampled_from(["Ann", "Bob", "Cid"])
 number = count()
 few = settings(
     max_examples=6,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

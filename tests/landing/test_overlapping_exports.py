@@ -17,8 +17,6 @@ number = count()
 
 @settings(
     max_examples=30,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(exports=EXPORTS, order=st.randoms(use_true_random=False))

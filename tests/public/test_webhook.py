@@ -57,7 +57,7 @@ def test_anything_else_is_refused(public: Public) -> None:
     assert public.bodies() == []
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, len(BODY) * 8 - 1))
 def test_no_bit_of_the_body_may_flip(bit: int) -> None:
     flipped = bytearray(BODY)

@@ -37,7 +37,7 @@ def in_blocks(text: str, size: int) -> Iterator[bytes]:
     return iter([data[at : at + size] for at in range(0, len(data), size)])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(values), st.integers(1, 40), st.sampled_from([None, 2]), st.booleans())
 def test_an_array_in_any_blocks_gives_its_elements(
     elements: list[object], size: int, indent: int | None, is_ascii: bool
@@ -46,7 +46,7 @@ def test_an_array_in_any_blocks_gives_its_elements(
     assert [json.loads(found) for found in array_elements(in_blocks(text, size), ())] == elements
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(objects, max_size=4), st.dictionaries(st.text(), values, max_size=3), st.integers(1, 40))
 def test_a_list_within_a_document_is_found_behind_anything(
     elements: list[object], beside: dict[str, object], size: int
@@ -58,7 +58,7 @@ def test_a_list_within_a_document_is_found_behind_anything(
     ] == elements
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(objects, min_size=1, max_size=8), st.booleans())
 def test_columns_hold_what_the_objects_hold(records: list[dict[str, object]], is_ascii: bool) -> None:
     columns = JsonColumns()

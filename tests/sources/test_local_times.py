@@ -39,7 +39,7 @@ def changes(zone: str, year: int) -> list[datetime]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_every_zone_agrees_with_the_standard_library(data: st.DataObject) -> None:
     zone = data.draw(st.sampled_from(ZONES))

@@ -7,6 +7,7 @@ long as its transaction lasts, so that a server that dies gives its place back a
 import csv
 import io
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -70,7 +71,9 @@ class Extract:
     columns: Sequence[Column]
 
     def close(self) -> None:
-        """End the transaction: its place is free."""
+        """End the transaction, and wait for it: the place is free by then, and not some time later."""
+        with suppress(psycopg.Error):  # what is still being read goes with the connection
+            self.connection.rollback()
         self.connection.close()
 
     def stop(self) -> None:
