@@ -164,10 +164,9 @@ class Shop:
                     (left(md5(%(edition)s), 12) || left(split_part(recipient_key, '_', 2), 20))::uuid,
                     %(edition)s, %(campaign)s, customer_id, recipient_key, 'planned',
                     now(), now() + interval '2 days'
-                from marts.customers
+                from (select * from marts.customers order by customer_id limit %(people)s) as people
                 inner join activation.recipients using (email)
                 order by recipient_key
-                limit %(people)s
                 """,
                 {"edition": edition, "campaign": CAMPAIGN, "people": people},
             )
