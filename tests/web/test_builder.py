@@ -64,7 +64,7 @@ def post(pages: Pages, path: str, form: dict[str, Any], who: str = "mia") -> Ans
 
 def column(place: str, name: str, test: str, **fields: Any) -> dict[str, Any]:
     given = {"what": f"column:{name}", "test": test, **fields}
-    return {f"c.{place}-{key}": value for key, value in given.items()}
+    return {f"c_{place}-{key}": value for key, value in given.items()}
 
 
 def rows(pages: Pages, query: str) -> list[Any]:
@@ -115,7 +115,7 @@ def test_saving_building_and_changing(shop: Pages) -> None:
 
     changed = {
         **germans,
-        **{"c.1-what": "did:order", "c.1-times": "never", "c.1-period": "ever"},
+        **{"c_1-what": "did:order", "c_1-times": "never", "c_1-period": "ever"},
         "opened": "germans",
         "based_on": "1",
     }
@@ -138,9 +138,9 @@ def test_what_is_not_finished_stays_as_it_was_typed(shop: Pages) -> None:
     unfinished = {
         "c-match": "all",
         **column("0", "order_count", "at_least", value="<many>"),
-        "c.1-match": "any",
-        "c.1.0-what": "did:visit",
-        "c.1.0-count": "3 or so",
+        "c_1-match": "any",
+        "c_1_0-what": "did:visit",
+        "c_1_0-count": "3 or so",
         "name": "later",
         "comment": "a & b",
     }
@@ -171,7 +171,7 @@ def test_a_newer_question_ends_an_older_one_in_a_sentence(shop: Pages) -> None:
     waits = "select pid from pg_stat_activity where wait_event_type = 'Lock' and application_name like %s"
     with psycopg.connect(shop.url) as other, ThreadPoolExecutor() as pool:
         other.execute("lock table marts.orders in access exclusive mode")
-        older = pool.submit(post, shop, "/exact", {"c-match": "all", "c.0-what": "did:order"})
+        older = pool.submit(post, shop, "/exact", {"c-match": "all", "c_0-what": "did:order"})
         while other.execute(waits, ["rapport alone %"]).fetchone() is None:
             assert not older.done(), older.result().text
             other.execute("select pg_sleep(0.02), pg_stat_clear_snapshot()")
@@ -181,13 +181,32 @@ def test_a_newer_question_ends_an_older_one_in_a_sentence(shop: Pages) -> None:
 
 
 def test_deep_and_long_forms_are_refused_in_a_sentence(shop: Pages) -> None:
-    deep = {f"c{'.0' * level}-match": "all" for level in range(400)}
+    deep = {f"c{'_0' * level}-match": "all" for level in range(400)}
     answer = post(shop, "/estimate", deep)
     assert answer.status == 200
     assert "Not counted yet" in words_in(answer)
     address = urllib.parse.quote(json.dumps({"match": "all", "conditions": [[["x"]], {"match": []}]}))
     assert shop.get(f"/rapport/builder/new?definition={address}", "mia").status == 200
     assert shop.get(f"/rapport/builder/new?definition={'[' * 9000}", "mia").status == 200
+
+
+@pytest.mark.parametrize("pause", [0, 120])
+def test_a_choice_is_found_by_typing_it_while_the_form_is_drawn_anew(
+    shop: Pages, browser: Browser, pause: int
+) -> None:
+    """`pause` is the milliseconds between two letters."""
+    with browsing.window(browser, shop, "mia") as window:
+        page = window.open("/builder/new")
+        page.get_by_label("What to ask about").focus()
+        page.keyboard.type("ordered", delay=pause)
+        expect(page.locator("#result")).to_contain_text("at least 1 order")
+        expect(page.get_by_label("What to ask about")).to_be_focused()
+        expect(page.get_by_label("What to ask about")).to_have_value("did:order")
+        page.get_by_label("How often").focus()
+        page.keyboard.type("never", delay=pause)
+        expect(page.locator("#result")).to_contain_text("no order")
+        expect(page.get_by_label("How often")).to_have_value("never")
+        assert window.faults() == []
 
 
 @pytest.mark.parametrize("width", [browsing.DESKTOP, browsing.PHONE])

@@ -52,8 +52,8 @@ class Box:
 
 
 def name_of(place: Place) -> str:
-    """What the fields of a condition begin with: c for the outermost group, c.1.0 for one of its second."""
-    return ".".join((ROOT, *map(str, place)))
+    """What the fields of a condition begin with: c for the outermost group, c_1_0 for one of its second."""
+    return "_".join((ROOT, *map(str, place)))
 
 
 def of_form(form: FormData) -> Box:
@@ -84,9 +84,9 @@ def _text(value: Any) -> str | None:
 
 
 def changed(box: Box, action: str) -> Place | None:
-    """Do what a button of the form says: `add:c.1`, `group:c`, `remove:c.0`. Returns where to type on."""
+    """Do what a button of the form says: `add:c_1`, `group:c`, `remove:c_0`. Returns where to type on."""
     verb, _, name = action.partition(":")
-    place = tuple(int(part) for part in name.split(".")[1:] if part.isdigit())
+    place = tuple(int(part) for part in name.split("_")[1:] if part.isdigit())
     if verb in ("add", "group"):
         group = _at(box, place)
         if not isinstance(group, Box) or box.size >= MOST_CONDITIONS:

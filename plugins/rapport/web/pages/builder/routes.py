@@ -93,6 +93,7 @@ def form(request: Request, who: Marketer, fields: Fields) -> Response:
         who=who,
         checked=reading.Checked(box, None, {}),
         focus=draft.name_of(focus) if focus is not None else None,
+        asked_by=request.headers.get("HX-Trigger"),
         **_choices(view.catalogue),
     )
     answer.headers["HX-Trigger-After-Settle"] = "conditions"
@@ -218,6 +219,7 @@ def _form_page(
         status_code=status_code,
         checked=checked or reading.Checked(box, None, {}),
         focus=None,
+        asked_by=None,
         view=view,
         name=name,
         version=version,
