@@ -24,9 +24,12 @@ def fake_process() -> Iterator[FakeSendGrid]:
 
 
 @pytest.fixture
-def live(shop: SmallShop, fake_process: FakeSendGrid) -> LiveShop:
-    """The shop of today, with a fake SendGrid that has forgotten what was before."""
+def live(warehouse_url: str, settings: Settings, fake_process: FakeSendGrid) -> LiveShop:
+    """The shop of today, with a fake SendGrid that has forgotten what was before.
+
+    It has no letter yet: one of a fixed hour would be due whenever the tests run within that hour.
+    """
     fake_process.clear()
-    live = LiveShop(shop, fake_process)
+    live = LiveShop(small_shop.build(warehouse_url, settings), fake_process)
     live.configure()
     return live

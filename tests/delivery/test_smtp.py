@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import AuthResult
 
-from campaigns.small_shop import SmallShop
 from delivery.certificates import self_signed
 from delivery.live_shop import LiveShop
 from delivery.smtp_listener import Handler, smtp_server
@@ -25,10 +24,11 @@ from rapport.delivery.counts import SendCounts
 from rapport.delivery.outbox import send_due
 from rapport.delivery.transports.smtp import SmtpServer
 from rapport.errors import ConfigurationError
+from rapport.settings import Settings
 
 
 @pytest.fixture
-def planned(shop: SmallShop, live: LiveShop) -> LiveShop:
+def planned(live: LiveShop) -> LiveShop:
     """Four people who are to get mail."""
     live.people(4)
     return live
@@ -120,9 +120,9 @@ def test_a_server_that_is_not_there_leaves_all_planned(planned: LiveShop) -> Non
     assert planned.states() == {"planned": 4}
 
 
-def test_unencrypted_only_on_this_machine(shop: SmallShop) -> None:
+def test_unencrypted_only_on_this_machine(settings: Settings) -> None:
     with pytest.raises(ConfigurationError, match=r"none is for 127\.0\.0\.1 alone"):
-        SmtpServer(Smtp(host="mail.example", security="none"), shop.settings)
+        SmtpServer(Smtp(host="mail.example", security="none"), settings)
 
 
 @pytest.fixture(scope="module")
