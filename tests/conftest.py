@@ -25,11 +25,13 @@ for name in [name for name in os.environ if name.startswith(("RAPPORT_", "AIRFLO
 
 
 # Every run tries the same examples, however long one takes on a busy machine.
-hypothesis.settings.register_profile("rapport", deadline=None, derandomize=True, database=None)
+hypothesis.settings.register_profile(
+    "rapport", max_examples=150, deadline=None, derandomize=True, database=None
+)
 hypothesis.settings.load_profile("rapport")
 
 MEMORY = Path("/dev/shm")
-ROOM_IN_MEMORY = 8 * 2**30  # bytes; the servers of a test run need a third of it
+ROOM_IN_MEMORY = 8 * 2**30  # bytes; the servers of a test run need a tenth of it
 
 # What takes longest begins first, so that the processes of a test run end together.
 LONGEST = ("e2e", "dbt", "real_shop", "web")

@@ -4,16 +4,20 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import psycopg
 from raw_rows import STREAMS, Owners
 
 import parsed_project
+from chosen_postgres import a_warehouse
+from rapport.embedded_postgres import EmbeddedPostgres
 from rapport.settings import PROJECT, Settings
 
 # What a row of a stream is where it does not say otherwise.
@@ -135,6 +139,22 @@ def build(
     )
     assert built.returncode == 0, built.stdout + built.stderr
     parsed_project.keep(settings.home)
+
+
+@contextmanager
+def both_ways(
+    postgres: EmbeddedPostgres,
+    template: str,
+    home: Path,
+    models: Sequence[str],
+    deliveries: Sequence[Delivery],
+) -> Iterator[tuple[str, str]]:
+    """Two warehouses with the same rows: one built after each delivery, the other after the last alone."""
+    with a_warehouse(postgres, template) as in_steps, a_warehouse(postgres, template) as at_once:
+        for url in in_steps, at_once:
+            settings = Settings(home, PROJECT / "config", url, None, None)
+            build(settings, models, deliveries, at_once=url == at_once)
+        yield in_steps, at_once
 
 
 def rows(url: str, query: str) -> list[tuple[Any, ...]]:

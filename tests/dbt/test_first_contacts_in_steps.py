@@ -10,13 +10,11 @@ import parcels
 import pytest
 from built_in_steps import Delivery
 
-from chosen_postgres import a_warehouse
 from rapport.embedded_postgres import EmbeddedPostgres
-from rapport.settings import PROJECT, Settings
 
 TABLE = "int_ticket_first_contacts"
 
-# A day of June after that on which the ticket is told of: nobody knows when it was opened.
+# A day of June after those on which tickets are told of, which cannot be: nobody knows when one was opened.
 NO_DATE = 30
 
 
@@ -61,9 +59,9 @@ def ticket(case: str, number: int, opened: int, delivery: int, **rest: Any) -> d
         "ticket_id": f"{case} {number}",
         "email": email(case),
         "status": "solved",
-        "opened_at": NO_DATE if opened is None else f"2026-06-{opened:02} 12:00+00",
+        "opened_at": f"2026-06-{opened:02} 12:00+00",
         "updated_at": f"2026-06-{19 + delivery} 12:00+00",
-        "solved_at": NO_DATE if opened is None else f"2026-06-{opened:02} 13:00+00",
+        "solved_at": f"2026-06-{opened:02} 13:00+00",
         **rest,
     }
 
@@ -103,12 +101,9 @@ def deliveries() -> list[Delivery]:
 def built(
     postgres: EmbeddedPostgres, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, str]]:
-    """Two warehouses with the same tickets: one built after each delivery, the other after the last alone."""
-    with a_warehouse(postgres, template) as in_steps, a_warehouse(postgres, template) as at_once:
-        for url in in_steps, at_once:
-            settings = Settings(tmp_path_factory.mktemp("tickets"), PROJECT / "config", url, None, None)
-            built_in_steps.build(settings, [f"+{TABLE}"], deliveries(), at_once=url == at_once)
-        yield in_steps, at_once
+    home = tmp_path_factory.mktemp("tickets")
+    with built_in_steps.both_ways(postgres, template, home, [f"+{TABLE}"], deliveries()) as urls:
+        yield urls
 
 
 def test_first_contacts_built_in_steps_equal_those_built_at_once(built: tuple[str, str]) -> None:

@@ -10,9 +10,7 @@ import parcels
 import pytest
 from built_in_steps import Delivery
 
-from chosen_postgres import a_warehouse
 from rapport.embedded_postgres import EmbeddedPostgres
-from rapport.settings import PROJECT, Settings
 
 Line = dict[str, Any]
 
@@ -126,14 +124,11 @@ def deliveries() -> list[Delivery]:
 def built(
     postgres: EmbeddedPostgres, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, str]]:
-    """Two warehouses with the same lines: one built after each delivery, the other after the last alone."""
-    with a_warehouse(postgres, template) as in_steps, a_warehouse(postgres, template) as at_once:
-        for url in in_steps, at_once:
-            settings = Settings(tmp_path_factory.mktemp("lines"), PROJECT / "config", url, None, None)
-            built_in_steps.build(
-                settings, [f"+{table}" for table in TABLES], deliveries(), at_once=url == at_once
-            )
-        yield in_steps, at_once
+    home = tmp_path_factory.mktemp("lines")
+    with built_in_steps.both_ways(
+        postgres, template, home, [f"+{table}" for table in TABLES], deliveries()
+    ) as urls:
+        yield urls
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -9,9 +9,7 @@ import parcels
 import pytest
 from built_in_steps import Delivery
 
-from chosen_postgres import a_warehouse
 from rapport.embedded_postgres import EmbeddedPostgres
-from rapport.settings import PROJECT, Settings
 
 # The stream, and a row of it.
 Said = tuple[str, dict[str, Any]]
@@ -171,12 +169,9 @@ def deliveries() -> list[Delivery]:
 def built(
     postgres: EmbeddedPostgres, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, str]]:
-    """Two warehouses with the same rows: one built after each delivery, the other after the last alone."""
-    with a_warehouse(postgres, template) as in_steps, a_warehouse(postgres, template) as at_once:
-        for url in in_steps, at_once:
-            settings = Settings(tmp_path_factory.mktemp("products"), PROJECT / "config", url, None, None)
-            built_in_steps.build(settings, ["+products"], deliveries(), at_once=url == at_once)
-        yield in_steps, at_once
+    home = tmp_path_factory.mktemp("products")
+    with built_in_steps.both_ways(postgres, template, home, ["+products"], deliveries()) as urls:
+        yield urls
 
 
 def test_products_built_in_steps_equal_those_built_at_once(built: tuple[str, str]) -> None:

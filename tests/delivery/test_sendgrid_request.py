@@ -193,6 +193,18 @@ def test_html_and_text_share_a_tag_only_where_they_say_the_same() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("place", [0, 19, 20, 39])
+def test_one_of_many_who_says_something_else_in_a_place_gets_it(place: int) -> None:
+    template = compiled("<p>{{ customer.first_name }} {{ customer.city }}</p>")
+    names = [f"Anna {number}" for number in range(40)]
+    many = [
+        mail(number, template, first_name=name, city="Bath" if number == place else name)
+        for number, name in enumerate(names)
+    ]
+    for mine, theirs in zip(many, received(body(many, 7)), strict=True):
+        assert (theirs.html, theirs.text) == (mine.rendered.html, mine.rendered.text)
+
+
 def test_a_tag_is_drawn_again_where_it_stands_in_a_value_a_subject_or_the_shell() -> None:
     template = compiled("<p>QSHELLXXX {{ customer.first_name }}</p>", subject="Hello")
     many = [

@@ -189,9 +189,7 @@ def begin(observations_url: str) -> Callable[[], None]:
     return forget
 
 
-EXAMPLES = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+EXAMPLES = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @settings(parent=EXAMPLES, max_examples=10)

@@ -5,13 +5,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rapport.identity.observations import KINDS, OBSERVATIONS, observe
 from rapport.identity.resolution import FORM, IDENTIFIER, PAIR, Resolution, Rules, derive_id, resolve
-
-many = settings(max_examples=150)
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 Row = dict[str, object]
@@ -145,7 +143,6 @@ def first_identifier(rows: Sequence[Row], person: frozenset[Identifier]) -> Iden
     return min((identifier for identifier in person if identifier[0] != "device"), key=age)
 
 
-@many
 @given(observations, st.lists(any_identifier, max_size=2), pairs, pairs)
 def test_customers_are_the_groups_of_a_union_find_named_after_who_was_first(
     rows: list[Row], unlinking: list[Identifier], cuts: list[Pair], joins: list[Pair]
@@ -158,7 +155,6 @@ def test_customers_are_the_groups_of_a_union_find_named_after_who_was_first(
     assert customer_of(resolved(rows, rules(unlinking, cuts, joins))) == expected
 
 
-@many
 @given(observations.flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(rows))))
 def test_order_and_repetition_of_rows_change_nothing(both: tuple[list[Row], list[Row]]) -> None:
     rows, shuffled = both
@@ -167,7 +163,6 @@ def test_order_and_repetition_of_rows_change_nothing(both: tuple[list[Row], list
     assert one.customers.equals(other.customers)
 
 
-@many
 @given(observations, observations)
 def test_when_later_loads_come_a_customer_keeps_the_id_or_goes_into_an_older_one(
     rows: list[Row], later: list[Row]
@@ -184,7 +179,6 @@ def test_when_later_loads_come_a_customer_keeps_the_id_or_goes_into_an_older_one
         assert new[identifier] in old.values()
 
 
-@many
 @given(observations)
 def test_spellings_of_one_mailbox_are_one_person(rows: list[Row]) -> None:
     """As if every row with one spelling had another row with both."""

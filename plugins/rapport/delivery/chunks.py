@@ -53,10 +53,11 @@ def due_messages(
     # In the index, where an `or` would not be.
     share = "and messages.recipient_key >= %(first)s" if first else ""
     share += " and messages.recipient_key < %(end)s" if end else ""
+    query = f"{RECIPIENTS} {_DUE.format(share=share)}"
     cursor = connection.cursor(row_factory=args_row(Recipient))
     while True:
         rows = cursor.execute(
-            f"{RECIPIENTS} {_DUE.format(share=share)}",
+            query,
             {
                 "edition": edition_id,
                 "moment": moment(),
