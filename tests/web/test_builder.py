@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from audiences import hand_made_shop
 from audiences.hand_made_shop import DROP, HOSTILE
@@ -206,6 +206,26 @@ def test_a_choice_is_found_by_typing_it_while_the_form_is_drawn_anew(
         page.keyboard.type("never", delay=pause)
         expect(page.locator("#result")).to_contain_text("no order")
         expect(page.get_by_label("How often")).to_have_value("never")
+        assert window.faults() == []
+
+
+def test_what_is_typed_while_the_form_is_drawn_anew_stays(shop: Pages, browser: Browser) -> None:
+    with browsing.window(browser, shop, "mia") as window:
+        page = window.open("/builder/new")
+        page.get_by_label("What to ask about").select_option("did:order")
+        expect(page.locator("#result")).to_contain_text("at least 1 order")
+        held: list[Route] = []
+        page.route("**/builder/form", lambda route: held.append(route))
+        with page.expect_request("**/builder/form"):
+            page.get_by_label("In which time").select_option("within_days")
+        count = page.get_by_label("Number of times")
+        count.press("End")
+        page.keyboard.type("4")
+        held[0].continue_()
+        expect(page.get_by_label("Number of days")).to_be_visible()
+        expect(count).to_be_focused()
+        page.keyboard.type("2")
+        expect(page.locator("#result")).to_contain_text("at least 142 orders")
         assert window.faults() == []
 
 
