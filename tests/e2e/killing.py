@@ -29,6 +29,9 @@ RUN_COLUMNS = {
 }
 # An attempt is of a process, and one that was killed leaves one more; the mark says which database this is.
 OF_A_PROCESS = {("activation", "attempts"), ("activation", "warehouse_mark")}
+# What changed since the earlier view, as int_changed_… do: where a run was killed after it had built its
+# view, that is the earlier one.
+SINCE_THE_EARLIER_VIEW = {("intermediate", "int_journey_steps")}
 SCHEMAS = ("raw", "intermediate", "identity", "marts", "reporting", "segments", "activation")
 LEDGER = (("ops", "load_batches"), ("ops", "rejected_records"))
 
@@ -74,9 +77,8 @@ def tables(connection: psycopg.Connection) -> list[tuple[str, str]]:
         """,
         [list(SCHEMAS)],
     ).fetchall()
-    # What changed since the earlier view differs where a killed run's view is that earlier view.
     kept = [table for table in found if not table[1].startswith("int_changed_")]
-    return [*LEDGER, *(table for table in kept if table not in OF_A_PROCESS)]
+    return [*LEDGER, *(table for table in kept if table not in (*OF_A_PROCESS, *SINCE_THE_EARLIER_VIEW))]
 
 
 def rows(connection: psycopg.Connection, schema: str, table: str) -> list[tuple[str, ...]]:
